@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* All limits and constants in one place. Sizes in bytes, times in microseconds unless named otherwise. */
+
+/* Longest name of a session and longest label, without the NUL. LIVEUPDATE_SESSION_NAME_LENGTH of the kernel
+ * (include/uapi/linux/liveupdate.h) is 64 with the NUL; luod's own names are held to the same. */
+#define NAME_LENGTH_MAX 63U
+#define LABEL_LENGTH_MAX 63U
+#define METADATA_KEY_MAX 63U
+
+/* Metadata of one session: bytes of keys and values together, and number of keys. */
+#define METADATA_SIZE_MAX (64U * 1024U)
+#define METADATA_KEYS_MAX 256U
+
+/* Files in one session. The kernel has no limit from 7.2 on. */
+#define FILES_PER_SESSION_MAX 1024U
+/* Files in all; with METADATA_SIZE_TOTAL this bounds what the ledger must hold (LEDGER_HALF_SIZE). */
+#define FILES_MAX 8192U
+#define METADATA_SIZE_TOTAL (1024U * 1024U)
+#define SESSIONS_PER_USER_MAX 256U
+
+/* Files in one kernel session: 6.19 to 7.1 take 128 (and luod keeps index pages of its own in it). */
+#define FILES_PER_PART_MAX 120U
+
+/* Calls in flight: per session, and in all. */
+#define JOBS_PER_SESSION_MAX 64U
+#define JOBS_MAX 1024U
+
+/* What dbus-daemon lets through in one message; more cuts off the sender. */
+#define FDS_PER_REPLY_MAX 16U
+/* SCM_MAX_FD: more cannot come in one message. */
+#define FDS_PER_CALL_MAX 253U
+
+/* Kernel sessions that luod has at the most: systemd's fd store gets slow past 1000 and daemon-reexec with
+ * 3000 stored fds froze PID 1. All N of luod-a-N and luod-b-N are below PART_NUMBER_END so that every name
+ * can be tried when nothing else is known. */
+#define PARTS_MAX 1000U
+#define PART_NUMBER_END 1024U
+
+/* Spare kernel sessions: ready ones, in custody (CreateSession takes one), and bare ones, known to luod alone
+ * (PreserveMany takes one, so that its failure leaves nothing behind). */
+#define POOL_READY_TARGET 8U
+#define POOL_BARE_TARGET 2U
+
+/* How long an open() of /dev/liveupdate is tried again on EBUSY before DeviceBusy is the answer. */
+#define DEVICE_BUSY_TIMEOUT_USEC (5ULL * 1000 * 1000)
+#define DEVICE_BUSY_RETRY_FIRST_USEC 1000ULL
+#define DEVICE_BUSY_RETRY_MAX_USEC 100000ULL
+
+/* How long a call waits for a spare kernel session or for custody before it is refused. */
+#define RESOURCE_TIMEOUT_USEC (10ULL * 1000 * 1000)
+
+/* The ledger's file: a head page and two halves. */
+#define LEDGER_HALF_SIZE (8U * 1024U * 1024U)
+#define LEDGER_FILE_SIZE (2U * LEDGER_HALF_SIZE)
+
+/* What a PRESERVE may leave of the free memory when it fills holes (a sparse file beyond it would run the
+ * whole machine out of memory, see facts in docs/architecture.md). */
+#define MEMORY_RESERVE (64ULL * 1024 * 1024)

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "luod-limits.h"
+
+/* A session's name: 1 to NAME_LENGTH_MAX bytes of valid UTF-8 without control characters (C0, DEL, C1) and
+ * without '/', not starting with '.', and not "systemd", which is PID 1's own kernel session. */
+bool session_name_is_valid(const char *name);
+
+/* A label: 0 to LABEL_LENGTH_MAX bytes of valid UTF-8 without control characters. */
+bool label_is_valid(const char *label);
+
+/* A metadata key: as a label, but not empty. */
+bool metadata_key_is_valid(const char *key);
+
+/* Kernel names of luod's sessions: "luod-", the series ('a' or 'b', alternating from one live update to the
+ * next), "-", and a number below PART_NUMBER_END without leading zeros. */
+#define KERNEL_NAME_SIZE 24U
+void kernel_name_format(char series, uint32_t number, char ret[static KERNEL_NAME_SIZE]);
+/* Returns false if @name is not one of luod's; the results may be NULL. */
+bool kernel_name_parse(const char *name, char *ret_series, uint32_t *ret_number);
