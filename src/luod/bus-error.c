@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "bus-error.h"
+#include "bus-names.h"
+
+const char *failure_kind_to_bus_name(FailureKind kind) {
+        static const char *const names[_FAILURE_MAX] = {
+                [FAILURE_ALREADY_PRESERVED] = LUOD_ERROR_ALREADY_PRESERVED,
+                [FAILURE_DEVICE_BUSY] = LUOD_ERROR_DEVICE_BUSY,
+                [FAILURE_IMPAIRED] = LUOD_ERROR_IMPAIRED,
+                [FAILURE_INVALID_ARGUMENT] = SD_BUS_ERROR_INVALID_ARGS,
+                [FAILURE_INVALID_NAME] = LUOD_ERROR_INVALID_NAME,
+                [FAILURE_KERNEL_UNSUPPORTED] = LUOD_ERROR_KERNEL_UNSUPPORTED,
+                [FAILURE_NO_CUSTODY] = LUOD_ERROR_NO_CUSTODY,
+                [FAILURE_NO_SUCH_SESSION] = LUOD_ERROR_NO_SUCH_SESSION,
+                [FAILURE_NO_SUCH_TOKEN] = LUOD_ERROR_NO_SUCH_TOKEN,
+                [FAILURE_NOT_OWNER] = LUOD_ERROR_NOT_OWNER,
+                [FAILURE_OUT_OF_MEMORY] = LUOD_ERROR_OUT_OF_MEMORY,
+                [FAILURE_QUOTA_EXCEEDED] = LUOD_ERROR_QUOTA_EXCEEDED,
+                [FAILURE_RETRIEVE_FAILED] = LUOD_ERROR_RETRIEVE_FAILED,
+                [FAILURE_SESSION_EXISTS] = LUOD_ERROR_SESSION_EXISTS,
+                [FAILURE_SHUTTING_DOWN] = LUOD_ERROR_SHUTTING_DOWN,
+                [FAILURE_TOKEN_IN_USE] = LUOD_ERROR_TOKEN_IN_USE,
+                [FAILURE_TOO_MANY_FILES] = LUOD_ERROR_TOO_MANY_FILES,
+                [FAILURE_UNSUPPORTED_FILE] = LUOD_ERROR_UNSUPPORTED_FILE,
+                [FAILURE_WRONG_DIRECTION] = LUOD_ERROR_WRONG_DIRECTION,
+                [FAILURE_INTERNAL] = SD_BUS_ERROR_FAILED,
+        };
+
+        return kind > FAILURE_NONE && kind < _FAILURE_MAX ? names[kind] : SD_BUS_ERROR_FAILED;
+}
+
+int bus_error_set_failure(sd_bus_error *reterr, const Failure *failure) {
+        (void) sd_bus_error_set(reterr, failure_kind_to_bus_name(failure->kind), failure->message);
+        return -ECANCELED;
+}
+
+int bus_reply_failure(sd_bus_message *m, const Failure *failure) {
+        return sd_bus_reply_method_errorf(m, failure_kind_to_bus_name(failure->kind), "%s", failure->message);
+}

@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "bus-error.h"
+#include "bus-names.h"
+#include "bus.h"
+#include "check.h"
+#include "config.h"
+#include "operations.h"
+
+/* org.luod1.Manager. What the members mean: dbus/org.luod1.xml. */
+
+static int read_create_options(sd_bus_message *m, MetadataChange **ret, size_t *ret_n, sd_bus_error *reterr) {
+        _cleanup_free_ MetadataChange *changes = NULL;
+        size_t n = 0;
+        int r;
+
+        r = sd_bus_message_enter_container(m, 'a', "{sv}");
+        if (r < 0)
+                return r;
+        while ((r = sd_bus_message_enter_container(m, 'e', "sv")) > 0) {
+                const char *key;
+
+                r = sd_bus_message_read_basic(m, 's', &key);
+                if (r < 0)
+                        return r;
+                if (!streq(key, "metadata") || changes)
+                        return sd_bus_error_setf(reterr, SD_BUS_ERROR_INVALID_ARGS,
+                                                 "Unknown or repeated option '%s'; there is: metadata (a{say})", key);
+                r = sd_bus_message_enter_container(m, 'v', "a{say}");
+                if (r == -ENXIO)
+                        return sd_bus_error_setf(reterr, SD_BUS_ERROR_INVALID_ARGS,
+                                                 "The option 'metadata' is of type a{say}");
+                if (r >= 0)
+                        r = bus_read_metadata(m, &changes, &n);
+                if (r >= 0)
+                        r = sd_bus_message_exit_container(m);
+                if (r >= 0)
+                        r = sd_bus_message_exit_container(m);
+                if (r < 0)
+                        return r;
+        }
+        if (r < 0)
+                return r;
+
+        *ret = TAKE_PTR(changes);
+        *ret_n = n;
+        return sd_bus_message_exit_container(m);
+}
+
+static void on_created(Job *job, const Failure *failure, void *userdata) {
+        sd_bus_message *m = userdata;
+        _cleanup_free_ char *path = NULL;
+        Session *s;
+
+        if (failure)
+                (void) bus_reply_failure(m, failure);
+        else {
+                uint64_t queued = 1;
+
+                s = creation_get_session(job);
+                if (bus_session_path(s, &path) >= 0 && sd_bus_reply_method_return(m, "o", path) >= 0 &&
+                    sd_bus_get_n_queued_write(sd_bus_message_get_bus(m), &queued) >= 0 && queued == 0)
+                        creation_answered(job->manager, s);
+        }
+        sd_bus_message_unref(m);
+}
+
+static int method_create_session(sd_bus_message *m, void *userdata, sd_bus_error *reterr_error) {
+        Bus *b = userdata;
+        _cleanup_free_ MetadataChange *changes = NULL;
+        Failure failure = FAILURE_INIT;
+        size_t n_changes = 0;
+        const char *name;
+        uid_t uid;
+        int r;
+
+        r = sd_bus_message_read(m, "s", &name);
+        if (r < 0)
+                return r;
+        r = read_create_options(m, &changes, &n_changes, reterr_error);
+        if (r < 0)
+                return r;
+        r = bus_caller_uid(m, &uid);
+        if (r < 0)
+                return r;
+
+        r = operation_create(b->manager, name, uid, changes, n_changes, on_created, sd_bus_message_ref(m), &failure);
+        if (r < 0) {
+                sd_bus_message_unref(m);
+                return bus_error_set_failure(reterr_error, &failure);
+        }
+        return 1;
+}
+
+static int method_get_session(sd_bus_message *m, void *userdata, sd_bus_error *reterr_error) {
+        Bus *b = userdata;
+        _cleanup_free_ char *path = NULL;
+        Failure failure = FAILURE_INIT;
+        const char *name;
+        Session *s;
+        uid_t uid;
+        int r;
+
+        r = sd_bus_message_read(m, "s", &name);
+        if (r < 0)
+                return r;
+        r = bus_caller_uid(m, &uid);
+        if (r < 0)
+                return r;
+
+        s = state_find_session(&b->manager->state, name);
+        if (!s || s->record.state == SESSION_NEW) {
+                failure_set(&failure, FAILURE_NO_SUCH_SESSION, "There is no session of that name; ListSessions() lists yours");
+                return bus_error_set_failure(reterr_error, &failure);
+        }
+        if (manager_check_access(s, uid, &failure) < 0)
+                return bus_error_set_failure(reterr_error, &failure);
+        r = bus_session_path(s, &path);
+        return r < 0 ? r : sd_bus_reply_method_return(m, "o", path);
+}
+
+static int append_session(sd_bus_message *reply, const Session *s) {
+        _cleanup_free_ char *path = NULL;
+        int r;
+
+        r = bus_session_path(s, &path);
+        if (r < 0)
+                return r;
+        return sd_bus_message_append(reply, "(ssuuto)", s->record.name, direction_to_string(s->record.direction),
+                                     (uint32_t) s->record.uid, (uint32_t) s->n_files, s->kept_bytes, path);
+}
+
+static int method_list_sessions(sd_bus_message *m, void *userdata, sd_bus_error *reterr_error) {
+        Bus *b = userdata;
+        sd_bus_message *reply = NULL;
+        Session *s;
+        uid_t uid;
+        int r;
+
+        r = bus_caller_uid(m, &uid);
+        if (r < 0)
+                return r;
+        r = sd_bus_message_new_method_return(m, &reply);
+        if (r < 0)
+                return r;
+        r = sd_bus_message_open_container(reply, 'a', "(ssuuto)");
+        LIST_FOREACH(&b->manager->state.sessions, Session, link, s) {
+                if (r < 0)
+                        break;
+                if (uid == 0 || uid == s->record.uid)
+                        r = append_session(reply, s);
+        }
+        if (r >= 0)
+                r = sd_bus_message_close_container(reply);
+        if (r >= 0)
+                r = sd_bus_message_send(reply);
+        sd_bus_message_unref(reply);
+        return r;
+}
+
+static int method_check(sd_bus_message *m, void *userdata, sd_bus_error *reterr_error) {
+        Bus *b = userdata;
+        Finding findings[FINDINGS_MAX];
+        sd_bus_message *reply = NULL;
+        size_t n = manager_check(b->manager, findings);
+        int r;
+
+        r = sd_bus_message_new_method_return(m, &reply);
+        if (r < 0)
+                return r;
+        r = sd_bus_message_open_container(reply, 'a', "(ssss)");
+        for (size_t i = 0; i < n && r >= 0; i++)
+                r = sd_bus_message_append(reply, "(ssss)", finding_severity_to_string(findings[i].severity),
+                                          findings[i].id, findings[i].message, findings[i].fix);
+        if (r >= 0)
+                r = sd_bus_message_close_container(reply);
+        if (r >= 0)
+                r = sd_bus_message_send(reply);
+        sd_bus_message_unref(reply);
+        return r;
+}
+
+/* --- properties: what each name stands for, by type */
+
+static int get_string(sd_bus *bus,
+                      const char *path,
+                      const char *interface,
+                      const char *property,
+                      sd_bus_message *reply,
+                      void *userdata,
+                      sd_bus_error *reterr_error) {
+        Manager *m = ((Bus *) userdata)->manager;
+        const char *value = "";
+
+        if (streq(property, "Version"))
+                value = PROJECT_VERSION;
+        else if (streq(property, "State"))
+                value = m->stopping ? "stopping" : "idle";
+        else if (streq(property, "KernelSupport"))
+                value = luo_support_to_string(m->support);
+        else if (streq(property, "KernelSupportMessage"))
+                value = luo_support_message(m->support);
+        else if (streq(property, "Custody"))
+                value = custody_state_to_string(custody_get_state(m->custody));
+        else if (streq(property, "Ledger"))
+                value = ledger_health_to_string(m->ledger_health);
+        return sd_bus_message_append(reply, "s", value);
+}
+
+static int get_u32(sd_bus *bus,
+                   const char *path,
+                   const char *interface,
+                   const char *property,
+                   sd_bus_message *reply,
+                   void *userdata,
+                   sd_bus_error *reterr_error) {
+        Manager *m = ((Bus *) userdata)->manager;
+        uint32_t value = 0;
+
+        if (streq(property, "NSessions"))
+                value = m->state.n_sessions;
+        else if (streq(property, "NFiles"))
+                value = m->state.n_files;
+        else if (streq(property, "NParts"))
+                value = m->state.n_parts;
+        else if (streq(property, "LimitParts"))
+                value = MIN(custody_get_capacity(m->custody), PARTS_MAX);
+        else if (streq(property, "LimitSessionsPerUser"))
+                value = SESSIONS_PER_USER_MAX;
+        else if (streq(property, "LimitFilesPerSession"))
+                value = FILES_PER_SESSION_MAX;
+        else if (streq(property, "LimitFiles"))
+                value = FILES_MAX;
+        else if (streq(property, "LimitMetadataPerSession"))
+                value = METADATA_SIZE_MAX;
+        return sd_bus_message_append(reply, "u", value);
+}
+
+static int get_u64(sd_bus *bus,
+                   const char *path,
+                   const char *interface,
+                   const char *property,
+                   sd_bus_message *reply,
+                   void *userdata,
+                   sd_bus_error *reterr_error) {
+        Manager *m = ((Bus *) userdata)->manager;
+
+        return sd_bus_message_append(reply, "t",
+                                     streq(property, "Generation") ? m->state.head.generation : m->state.kept_bytes);
+}
+
+static int get_booted(sd_bus *bus,
+                      const char *path,
+                      const char *interface,
+                      const char *property,
+                      sd_bus_message *reply,
+                      void *userdata,
+                      sd_bus_error *reterr_error) {
+        return sd_bus_message_append(reply, "b", (int) ((Bus *) userdata)->manager->booted_by_live_update);
+}
+
+#define CONST_PROPERTY SD_BUS_VTABLE_PROPERTY_CONST
+#define EMITS SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE
+
+static const sd_bus_vtable manager_vtable[] = {
+        SD_BUS_VTABLE_START(0),
+        SD_BUS_METHOD_WITH_ARGS("CreateSession", SD_BUS_ARGS("s", name, "a{sv}", options), SD_BUS_RESULT("o", session),
+                                method_create_session, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("GetSession", SD_BUS_ARGS("s", name), SD_BUS_RESULT("o", session), method_get_session,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("ListSessions", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(ssuuto)", sessions),
+                                method_list_sessions, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Check", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(ssss)", findings), method_check,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_SIGNAL_WITH_ARGS("SessionNew", SD_BUS_ARGS("s", name, "o", session), 0),
+        SD_BUS_SIGNAL_WITH_ARGS("SessionRemoved", SD_BUS_ARGS("s", name, "o", session, "s", how), 0),
+        SD_BUS_PROPERTY("Version", "s", get_string, 0, CONST_PROPERTY),
+        SD_BUS_PROPERTY("State", "s", get_string, 0, EMITS),
+        SD_BUS_PROPERTY("Generation", "t", get_u64, 0, CONST_PROPERTY),
+        SD_BUS_PROPERTY("BootedByLiveUpdate", "b", get_booted, 0, CONST_PROPERTY),
+        SD_BUS_PROPERTY("KernelSupport", "s", get_string, 0, CONST_PROPERTY),
+        SD_BUS_PROPERTY("KernelSupportMessage", "s", get_string, 0, CONST_PROPERTY),
+        SD_BUS_PROPERTY("Custody", "s", get_string, 0, EMITS),
+        SD_BUS_PROPERTY("Ledger", "s", get_string, 0, CONST_PROPERTY),
+        SD_BUS_PROPERTY("NSessions", "u", get_u32, 0, EMITS),
+        SD_BUS_PROPERTY("NFiles", "u", get_u32, 0, EMITS),
+        SD_BUS_PROPERTY("NParts", "u", get_u32, 0, 0),
+        SD_BUS_PROPERTY("KeptBytes", "t", get_u64, 0, 0),
+        SD_BUS_PROPERTY("LimitParts", "u", get_u32, 0, 0),
+        SD_BUS_PROPERTY("LimitSessionsPerUser", "u", get_u32, 0, CONST_PROPERTY),
+        SD_BUS_PROPERTY("LimitFilesPerSession", "u", get_u32, 0, CONST_PROPERTY),
+        SD_BUS_PROPERTY("LimitFiles", "u", get_u32, 0, CONST_PROPERTY),
+        SD_BUS_PROPERTY("LimitMetadataPerSession", "u", get_u32, 0, CONST_PROPERTY),
+        SD_BUS_VTABLE_END,
+};
+
+int bus_manager_add(Bus *b) {
+        int r;
+
+        r = sd_bus_add_object_vtable(b->bus, &b->manager_slot, LUOD_OBJECT_PATH, LUOD_INTERFACE_MANAGER,
+                                     manager_vtable, b);
+        if (r < 0)
+                return r;
+        return sd_bus_add_object_manager(b->bus, &b->object_manager_slot, LUOD_OBJECT_PATH);
+}

@@ -1,0 +1,473 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <fcntl.h>
+
+#include "bus-error.h"
+#include "bus-names.h"
+#include "bus.h"
+#include "operations.h"
+
+/* org.luod1.Session. What the members mean: dbus/org.luod1.xml. The object's userdata is the Session; handlers
+ * find the Bus through bus_of(). */
+
+static Bus *bus_of(sd_bus_message *m) {
+        sd_bus_slot *slot = sd_bus_get_current_slot(sd_bus_message_get_bus(m));
+
+        return sd_bus_slot_get_userdata(slot);
+}
+
+/* --- methods */
+
+static void on_done(Job *job, const Failure *failure, void *userdata) {
+        sd_bus_message *m = userdata;
+
+        if (failure)
+                (void) bus_reply_failure(m, failure);
+        else
+                (void) sd_bus_reply_method_return(m, NULL);
+        sd_bus_message_unref(m);
+}
+
+/* What an operation_*() returned, as a handler's return value; on failure the ref of @m that it would have kept
+ * is dropped. */
+static int accepted(int r, sd_bus_message *m, const Failure *failure, sd_bus_error *reterr) {
+        if (r >= 0)
+                return 1;
+        sd_bus_message_unref(m);
+        return bus_error_set_failure(reterr, failure);
+}
+
+/* A label that is too long for its field is made invalid, not cut. */
+static void set_label(FileRecord *record, const char *label) {
+        if (strlen(label) <= LABEL_LENGTH_MAX)
+                (void) snprintf(record->label, sizeof(record->label), "%s", label);
+        else
+                memcpy(record->label, "\n", 2);
+}
+
+static int method_preserve(sd_bus_message *m, void *userdata, sd_bus_error *reterr_error) {
+        Failure failure = FAILURE_INIT;
+        FileRecord record = {};
+        const char *label;
+        uid_t uid;
+        int fd, r;
+
+        r = sd_bus_message_read(m, "tsh", &record.token, &label, &fd);
+        if (r < 0)
+                return r;
+        r = bus_caller_uid(m, &uid);
+        if (r < 0)
+                return r;
+        set_label(&record, label);
+
+        r = operation_preserve(bus_of(m)->manager, userdata, uid, &record, &fd, 1, /* many= */ false,
+                               /* accept_write_seal= */ false, on_done, sd_bus_message_ref(m), &failure);
+        return accepted(r, m, &failure, reterr_error);
+}
+
+static int read_preserve_options(sd_bus_message *m, bool *ret_accept, sd_bus_error *reterr) {
+        int r;
+
+        r = sd_bus_message_enter_container(m, 'a', "{sv}");
+        if (r < 0)
+                return r;
+        while ((r = sd_bus_message_enter_container(m, 'e', "sv")) > 0) {
+                const char *key;
+                int accept;
+
+                r = sd_bus_message_read_basic(m, 's', &key);
+                if (r < 0)
+                        return r;
+                if (!streq(key, "accept-write-seal"))
+                        return sd_bus_error_setf(reterr, SD_BUS_ERROR_INVALID_ARGS,
+                                                 "Unknown option '%s'; there is: accept-write-seal (b)", key);
+                r = sd_bus_message_read(m, "v", "b", &accept);
+                if (r == -ENXIO)
+                        return sd_bus_error_setf(reterr, SD_BUS_ERROR_INVALID_ARGS,
+                                                 "The option 'accept-write-seal' is of type b");
+                if (r >= 0)
+                        r = sd_bus_message_exit_container(m);
+                if (r < 0)
+                        return r;
+                *ret_accept = accept;
+        }
+        return r < 0 ? r : sd_bus_message_exit_container(m);
+}
+
+/* @records and @fds have room for FDS_PER_CALL_MAX; more are counted, not stored. */
+static int read_files(sd_bus_message *m, FileRecord *records, int *fds, size_t *ret_n) {
+        size_t n = 0;
+        int r;
+
+        r = sd_bus_message_enter_container(m, 'a', "(tsh)");
+        if (r < 0)
+                return r;
+        for (;; n++) {
+                const char *label;
+                uint64_t token;
+                int fd;
+
+                r = sd_bus_message_read(m, "(tsh)", &token, &label, &fd);
+                if (r <= 0)
+                        break;
+                if (n >= FDS_PER_CALL_MAX)
+                        continue;
+                records[n].token = token;
+                set_label(records + n, label);
+                fds[n] = fd;
+        }
+        if (r < 0)
+                return r;
+        *ret_n = n;
+        return sd_bus_message_exit_container(m);
+}
+
+static int method_preserve_many(sd_bus_message *m, void *userdata, sd_bus_error *reterr_error) {
+        _cleanup_free_ FileRecord *records = calloc(FDS_PER_CALL_MAX, sizeof(*records));
+        int fds[FDS_PER_CALL_MAX];
+        Failure failure = FAILURE_INIT;
+        bool accept = false;
+        size_t n = 0;
+        uid_t uid;
+        int r;
+
+        if (!records)
+                return -ENOMEM;
+        r = read_files(m, records, fds, &n);
+        if (r < 0)
+                return r;
+        r = read_preserve_options(m, &accept, reterr_error);
+        if (r < 0)
+                return r;
+        r = bus_caller_uid(m, &uid);
+        if (r < 0)
+                return r;
+
+        r = operation_preserve(bus_of(m)->manager, userdata, uid, records, fds, n, /* many= */ true, accept, on_done,
+                               sd_bus_message_ref(m), &failure);
+        return accepted(r, m, &failure, reterr_error);
+}
+
+static void on_retrieved_one(Job *job, const Failure *failure, void *userdata) {
+        sd_bus_message *m = userdata;
+
+        if (failure)
+                (void) bus_reply_failure(m, failure);
+        else
+                (void) sd_bus_reply_method_return(m, "h", retrieval_get_fds(job)[0]);
+        sd_bus_message_unref(m);
+}
+
+static int method_retrieve(sd_bus_message *m, void *userdata, sd_bus_error *reterr_error) {
+        Failure failure = FAILURE_INIT;
+        uint64_t token;
+        uid_t uid;
+        int r;
+
+        r = sd_bus_message_read(m, "t", &token);
+        if (r < 0)
+                return r;
+        r = bus_caller_uid(m, &uid);
+        if (r < 0)
+                return r;
+
+        r = operation_retrieve(bus_of(m)->manager, userdata, uid, &token, 1, on_retrieved_one, sd_bus_message_ref(m),
+                               &failure);
+        return accepted(r, m, &failure, reterr_error);
+}
+
+static int reply_files(sd_bus_message *m, const uint64_t *tokens, const int *fds, size_t n) {
+        sd_bus_message *reply = NULL;
+        int r;
+
+        r = sd_bus_message_new_method_return(m, &reply);
+        if (r >= 0)
+                r = sd_bus_message_open_container(reply, 'a', "(th)");
+        for (size_t i = 0; i < n && r >= 0; i++)
+                r = sd_bus_message_append(reply, "(th)", tokens[i], fds[i]);
+        if (r >= 0)
+                r = sd_bus_message_close_container(reply);
+        if (r >= 0)
+                r = sd_bus_message_send(reply);
+        sd_bus_message_unref(reply);
+        return r;
+}
+
+static void on_retrieved_many(Job *job, const Failure *failure, void *userdata) {
+        sd_bus_message *m = userdata;
+        const uint64_t *tokens;
+        size_t size;
+        int r;
+
+        if (failure)
+                r = bus_reply_failure(m, failure);
+        else {
+                r = sd_bus_message_rewind(m, /* complete= */ true);
+                if (r >= 0)
+                        r = sd_bus_message_read_array(m, 't', (const void **) &tokens, &size);
+                if (r >= 0)
+                        r = reply_files(m, tokens, retrieval_get_fds(job), size / sizeof(uint64_t));
+        }
+        if (r < 0)
+                (void) sd_bus_reply_method_errno(m, r, NULL);
+        sd_bus_message_unref(m);
+}
+
+static int method_retrieve_many(sd_bus_message *m, void *userdata, sd_bus_error *reterr_error) {
+        Failure failure = FAILURE_INIT;
+        const uint64_t *tokens;
+        size_t size;
+        uid_t uid;
+        int r;
+
+        r = sd_bus_message_read_array(m, 't', (const void **) &tokens, &size);
+        if (r < 0)
+                return r;
+        r = bus_caller_uid(m, &uid);
+        if (r < 0)
+                return r;
+
+        r = operation_retrieve(bus_of(m)->manager, userdata, uid, tokens, size / sizeof(uint64_t), on_retrieved_many,
+                               sd_bus_message_ref(m), &failure);
+        return accepted(r, m, &failure, reterr_error);
+}
+
+static int method_set_metadata(sd_bus_message *m, void *userdata, sd_bus_error *reterr_error) {
+        _cleanup_free_ MetadataChange *changes = NULL;
+        Failure failure = FAILURE_INIT;
+        size_t n = 0;
+        uid_t uid;
+        int r;
+
+        r = bus_read_metadata(m, &changes, &n);
+        if (r < 0)
+                return r;
+        r = bus_caller_uid(m, &uid);
+        if (r < 0)
+                return r;
+
+        r = operation_set_metadata(bus_of(m)->manager, userdata, uid, changes, n, &failure);
+        if (r < 0)
+                return bus_error_set_failure(reterr_error, &failure);
+        return sd_bus_reply_method_return(m, NULL);
+}
+
+static int end_session(sd_bus_message *m, Session *session, EndHow how, sd_bus_error *reterr_error) {
+        Failure failure = FAILURE_INIT;
+        uid_t uid;
+        int r;
+
+        r = bus_caller_uid(m, &uid);
+        if (r < 0)
+                return r;
+        r = operation_end(bus_of(m)->manager, session, uid, how, on_done, sd_bus_message_ref(m), &failure);
+        return accepted(r, m, &failure, reterr_error);
+}
+
+static int method_finish(sd_bus_message *m, void *userdata, sd_bus_error *reterr_error) {
+        return end_session(m, userdata, END_FINISHED, reterr_error);
+}
+
+static int method_discard(sd_bus_message *m, void *userdata, sd_bus_error *reterr_error) {
+        return end_session(m, userdata, END_DISCARDED, reterr_error);
+}
+
+/* --- properties */
+
+#define PROPERTY_ARGS                                                                                     \
+        sd_bus *bus, const char *path, const char *interface, const char *property, sd_bus_message *reply, \
+                        void *userdata, sd_bus_error *reterr_error
+
+static int get_string(PROPERTY_ARGS) {
+        Session *s = userdata;
+
+        return sd_bus_message_append(reply, "s",
+                                     streq(property, "Name") ? s->record.name
+                                                             : direction_to_string(s->record.direction));
+}
+
+static int get_owner(PROPERTY_ARGS) {
+        return sd_bus_message_append(reply, "u", (uint32_t) ((Session *) userdata)->record.uid);
+}
+
+static int get_u64(PROPERTY_ARGS) {
+        Session *s = userdata;
+
+        return sd_bus_message_append(reply, "t",
+                                     streq(property, "CreatedTimestamp") ? s->record.created
+                                                                         : s->record.created_generation);
+}
+
+static int get_flags(PROPERTY_ARGS) {
+        const char *names[7];
+        int r;
+
+        session_flags_to_strings(((Session *) userdata)->flags, names);
+        r = sd_bus_message_open_container(reply, 'a', "s");
+        for (size_t i = 0; names[i] && r >= 0; i++)
+                r = sd_bus_message_append(reply, "s", names[i]);
+        return r < 0 ? r : sd_bus_message_close_container(reply);
+}
+
+/* What clients are told of a file's state. */
+static const char *file_state_shown(const File *f) {
+        if (f->part->fd < 0 && !f->part->outgoing)
+                return "failed"; /* its kernel session did not come */
+        return f->record.state == FILE_INTENT ? "unconfirmed" : file_state_to_string(f->record.state);
+}
+
+static int append_file(sd_bus_message *reply, const File *f) {
+        static const char *const access[] = { [O_RDONLY] = "ro", [O_WRONLY] = "wo", [O_RDWR] = "rw" };
+        const FileRecord *r = &f->record;
+
+        return sd_bus_message_append(reply, "(tsstuss)", r->token, r->label, file_kind_to_string(r->kind), r->size,
+                                     (uint32_t) r->mode,
+                                     r->access >= 0 && r->access <= O_RDWR ? access[r->access] : "rw",
+                                     file_state_shown(f));
+}
+
+static int get_files(PROPERTY_ARGS) {
+        Session *s = userdata;
+        size_t n = bus_is_property_request(bus) ? s->n_files : 0; /* none in signals: they go to everybody */
+        int r;
+
+        r = sd_bus_message_open_container(reply, 'a', "(tsstuss)");
+        for (size_t i = 0; i < n && r >= 0; i++)
+                r = append_file(reply, s->files[i]);
+        return r < 0 ? r : sd_bus_message_close_container(reply);
+}
+
+static int append_metadata(sd_bus_message *reply, const Metadata *metadata) {
+        int r;
+
+        r = sd_bus_message_open_container(reply, 'e', "say");
+        if (r >= 0)
+                r = sd_bus_message_append_basic(reply, 's', metadata->key);
+        if (r >= 0)
+                r = sd_bus_message_append_array(reply, 'y', metadata->value, metadata->n_value);
+        return r < 0 ? r : sd_bus_message_close_container(reply);
+}
+
+static int get_metadata(PROPERTY_ARGS) {
+        Session *s = userdata;
+        size_t n = bus_is_property_request(bus) ? s->n_metadata : 0;
+        int r;
+
+        r = sd_bus_message_open_container(reply, 'a', "{say}");
+        for (size_t i = 0; i < n && r >= 0; i++)
+                r = append_metadata(reply, s->metadata + i);
+        return r < 0 ? r : sd_bus_message_close_container(reply);
+}
+
+#define EMITS SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE
+#define INVALIDATES SD_BUS_VTABLE_PROPERTY_EMITS_INVALIDATION
+
+static const sd_bus_vtable session_vtable[] = {
+        SD_BUS_VTABLE_START(0),
+        SD_BUS_METHOD_WITH_ARGS("Preserve", SD_BUS_ARGS("t", token, "s", label, "h", file), SD_BUS_NO_RESULT,
+                                method_preserve, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("PreserveMany", SD_BUS_ARGS("a(tsh)", files, "a{sv}", options), SD_BUS_NO_RESULT,
+                                method_preserve_many, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Retrieve", SD_BUS_ARGS("t", token), SD_BUS_RESULT("h", file), method_retrieve,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("RetrieveMany", SD_BUS_ARGS("at", tokens), SD_BUS_RESULT("a(th)", files),
+                                method_retrieve_many, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("SetMetadata", SD_BUS_ARGS("a{say}", changes), SD_BUS_NO_RESULT, method_set_metadata,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Finish", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, method_finish,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Discard", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, method_discard,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_PROPERTY("Name", "s", get_string, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+        SD_BUS_PROPERTY("Direction", "s", get_string, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+        SD_BUS_PROPERTY("Owner", "u", get_owner, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+        SD_BUS_PROPERTY("Files", "a(tsstuss)", get_files, 0, INVALIDATES),
+        SD_BUS_PROPERTY("Metadata", "a{say}", get_metadata, 0, INVALIDATES),
+        SD_BUS_PROPERTY("CreatedTimestamp", "t", get_u64, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+        SD_BUS_PROPERTY("CreatedGeneration", "t", get_u64, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+        SD_BUS_PROPERTY("Flags", "as", get_flags, 0, EMITS),
+        SD_BUS_VTABLE_END,
+};
+
+/* Properties are for the owner and root; methods check that themselves, once they know what is asked. */
+static int check_property_access(sd_bus *bus, const Session *s, sd_bus_error *reterr) {
+        Failure failure = FAILURE_INIT;
+        uid_t uid;
+        int r;
+
+        if (!bus_is_property_request(bus))
+                return 0;
+        r = bus_caller_uid(sd_bus_get_current_message(bus), &uid);
+        if (r < 0)
+                return r;
+        return manager_check_access(s, uid, &failure) < 0 ? bus_error_set_failure(reterr, &failure) : 0;
+}
+
+static int find_session(
+                sd_bus *bus, const char *path, const char *interface, void *userdata, void **ret, sd_bus_error *reterr) {
+        Bus *b = userdata;
+        _cleanup_free_ char *name = NULL;
+        Failure failure = FAILURE_INIT;
+        Session *s;
+        int r;
+
+        r = sd_bus_path_decode(path, LUOD_SESSION_PATH_PREFIX, &name);
+        if (r <= 0)
+                return r;
+        s = state_find_session(&b->manager->state, name);
+        if (!s || s->record.state == SESSION_NEW) {
+                failure_set(&failure, FAILURE_NO_SUCH_SESSION,
+                            "There is no session '%s': it was finished, discarded or never made", name);
+                return bus_error_set_failure(reterr, &failure);
+        }
+        r = check_property_access(bus, s, reterr);
+        if (r < 0)
+                return r;
+
+        *ret = s;
+        return 1;
+}
+
+/* The objects that the caller may see. */
+static int enumerate_sessions(sd_bus *bus, const char *prefix, void *userdata, char ***ret, sd_bus_error *reterr) {
+        Bus *b = userdata;
+        sd_bus_message *m = sd_bus_get_current_message(bus);
+        char **paths;
+        size_t n = 0;
+        uid_t uid = 0;
+        Session *s;
+        int r;
+
+        r = m ? bus_caller_uid(m, &uid) : 0;
+        if (r < 0)
+                return r;
+        paths = calloc(b->manager->state.n_sessions + 1, sizeof(char *));
+        if (!paths)
+                return -ENOMEM;
+        LIST_FOREACH(&b->manager->state.sessions, Session, link, s) {
+                if ((uid != 0 && uid != s->record.uid) || s->record.state == SESSION_NEW)
+                        continue;
+                r = bus_session_path(s, paths + n);
+                if (r < 0)
+                        break;
+                n++;
+        }
+        if (r < 0) {
+                for (size_t i = 0; i < n; i++)
+                        free(paths[i]);
+                free(paths);
+                return r;
+        }
+
+        *ret = paths;
+        return 1;
+}
+
+int bus_session_add(Bus *b) {
+        int r;
+
+        r = sd_bus_add_fallback_vtable(b->bus, &b->session_slot, LUOD_SESSION_PATH_PREFIX, LUOD_INTERFACE_SESSION,
+                                       session_vtable, find_session, b);
+        if (r < 0)
+                return r;
+        return sd_bus_add_node_enumerator(b->bus, &b->enumerator_slot, LUOD_SESSION_PATH_PREFIX, enumerate_sessions, b);
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <systemd/sd-bus.h>
+
+#include "manager.h"
+
+/* luod's face on one connection. The interface is documented in dbus/org.luod1.xml. */
+typedef struct Bus {
+        Manager *manager;
+        sd_bus *bus;
+        sd_bus_slot *manager_slot, *object_manager_slot, *session_slot, *enumerator_slot;
+} Bus;
+
+/* Puts the objects on @connection and makes @bus the one that the manager's hooks tell. The connection is ref'd.
+ * @bus is the caller's and must stay where it is. */
+int bus_init(Bus *bus, Manager *manager, sd_bus *connection);
+void bus_done(Bus *bus);
+
+/* The caller's effective uid. 0 or -errno, which a handler returns. */
+int bus_caller_uid(sd_bus_message *m, uid_t *ret);
+
+/* Whether the message being processed asks for properties, so that an answer goes to its sender alone. In any
+ * other case what a property says goes to everybody, in a signal. */
+bool bus_is_property_request(sd_bus *connection);
+
+/* The object path of a session; the caller frees it. */
+int bus_session_path(const Session *session, char **ret);
+int bus_session_add(Bus *bus);
+int bus_manager_add(Bus *bus);
+
+/* Reads metadata (a{say}); the result's keys and values are borrowed from @m. The caller frees *ret. */
+struct MetadataChange;
+int bus_read_metadata(sd_bus_message *m, struct MetadataChange **ret, size_t *ret_n);

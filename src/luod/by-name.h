@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "luo.h"
+#include "name-util.h"
+
+/* Getting incoming kernel sessions by name: where the fd store did not bring them.
+ *
+ * The last close of a retrieved session finishes it, so a process that is killed between the ioctl and custody
+ * would take all of its files along. It is therefore done by a helper that shares luod's fd table (CLONE_FILES)
+ * and gives each session to systemd's fd store itself, before it exits: killing the helper leaves the fds with
+ * luod, killing luod lets the helper come to its end. */
+
+typedef struct NamedSession {
+        char kname[KERNEL_NAME_SIZE];
+        char fdname[KERNEL_NAME_SIZE]; /* under which it was stored: "n", the series, the number in hex */
+        int fd;                        /* out: -EBADF: there is none of that name, or somebody has it */
+} NamedSession;
+
+/* Tries all of @sessions, whose kname is set. @inline_: tests, no helper and no fd store. Returns how many were
+ * found, or -errno: -EBUSY (the device), -EIO (impaired). Blocks for as long. */
+int retrieve_sessions_by_name(const LuoOps *luo, NamedSession *sessions, size_t n, bool inline_);

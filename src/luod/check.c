@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <stdarg.h>
+
+#include "check.h"
+#include "fd-util.h"
+
+static void finding(Finding *f, FindingSeverity severity, const char *id, const char *fix, const char *format, ...)
+                _printf_(5, 6);
+
+static void finding(Finding *f, FindingSeverity severity, const char *id, const char *fix, const char *format, ...) {
+        va_list ap;
+
+        f->severity = severity;
+        f->id = id;
+        (void) snprintf(f->fix, sizeof(f->fix), "%s", fix);
+        va_start(ap, format);
+        (void) vsnprintf(f->message, sizeof(f->message), format, ap);
+        va_end(ap);
+}
+
+static void check_kernel(Manager *m, Finding *f) {
+        static const char *const fixes[_LUO_SUPPORT_MAX] = {
+                [LUO_SUPPORTED] = "",
+                [LUO_NOT_CONFIGURED] = "Boot a kernel with CONFIG_LIVEUPDATE=y, and 'kho=on liveupdate=on' on its command line.",
+                [LUO_DISABLED] = "Add 'kho=on liveupdate=on' to the kernel command line and boot again.",
+                [LUO_NO_DEVICE] = "Look at 'dmesg | grep -i -e luo -e kho'.",
+                [LUO_IMPAIRED] = "Reboot. What was kept is lost then.",
+        };
+
+        finding(f, m->support == LUO_SUPPORTED ? FINDING_OK : FINDING_BLOCKS, "kernel", fixes[m->support], "%s",
+                luo_support_message(m->support));
+}
+
+static void check_custody_state(Manager *m, Finding *f) {
+        switch (custody_get_state(m->custody)) {
+        case CUSTODY_FDSTORE:
+                finding(f, FINDING_OK, "custody", "", "systemd's fd store holds all kernel sessions, over kexec too.");
+                break;
+        case CUSTODY_DEGRADED:
+                finding(f, FINDING_BLOCKS, "custody", "Wait a moment; if it stays so, see 'systemctl status luod.service'.",
+                        "systemd's fd store is being checked or does not hold all kernel sessions.");
+                break;
+        case CUSTODY_FDSTORE_NO_KEXEC:
+                finding(f, FINDING_BLOCKS, "custody", "Update systemd to 261 or newer; keep FileDescriptorStorePreserve=yes in luod.service.",
+                        "systemd's fd store does not go over kexec here.");
+                break;
+        default:
+                finding(f, FINDING_BLOCKS, "custody", "Run luod as luod.service ('systemctl start luod.service').",
+                        "systemd can't be asked for luod's fd store.");
+        }
+}
+
+static void check_ledger(Manager *m, Finding *f) {
+        switch (m->ledger_health) {
+        case LEDGER_INTACT:
+        case LEDGER_NONE:
+                finding(f, FINDING_OK, "ledger", "", "The ledger is intact.");
+                break;
+        case LEDGER_DAMAGED:
+                finding(f, FINDING_WARNING, "ledger", "Look at the sessions that carry flags ('luoctl list', 'luoctl show').",
+                        "Records of the ledger were damaged.");
+                break;
+        case LEDGER_NEWER:
+                finding(f, FINDING_WARNING, "ledger", "Update luod; the old ledger is still held.",
+                        "The ledger was written by a newer luod; metadata is not known.");
+                break;
+        default:
+                finding(f, FINDING_WARNING, "ledger", "Look at the sessions that carry flags ('luoctl list', 'luoctl show').",
+                        "The ledger was lost; sessions, owners and tokens come from the index in each kernel session, "
+                        "metadata is lost.");
+        }
+}
+
+static void check_sessions(Manager *m, Finding *f) {
+        unsigned flagged = 0;
+        const char *name = NULL;
+        Session *s;
+
+        LIST_FOREACH(&m->state.sessions, Session, link, s)
+                if (s->flags != 0) {
+                        flagged++;
+                        name = s->record.name;
+                }
+        if (flagged == 0)
+                finding(f, FINDING_OK, "sessions", "", "All %u sessions are complete.", m->state.n_sessions);
+        else
+                finding(f, FINDING_WARNING, "sessions", "See the property Flags ('luoctl show SESSION'); discard what is lost.",
+                        "%u of %u sessions are not complete or not wholly known, '%s' among them.", flagged,
+                        m->state.n_sessions, name);
+}
+
+static void check_unclaimed(Manager *m, Finding *f) {
+        unsigned n = 0;
+        const char *name = NULL;
+        Session *s;
+
+        LIST_FOREACH(&m->state.sessions, Session, link, s)
+                if (s->record.direction == DIRECTION_INCOMING) {
+                        n++;
+                        name = s->record.name;
+                }
+        if (n == 0)
+                finding(f, FINDING_OK, "incoming", "", "No session of the last live update is left unfinished.");
+        else
+                finding(f, FINDING_WARNING, "incoming",
+                        "Have their owners retrieve and finish them first, and keep anew what is still needed.",
+                        "%u sessions of the last live update, '%s' among them, are not finished: the next one loses them.", n,
+                        name);
+}
+
+/* vm.memfd_noexec=1 gives every memfd F_SEAL_EXEC, which comes back write-sealed. */
+static void check_memfd_sysctl(Finding *f) {
+        _cleanup_free_ char *text = NULL;
+
+        if (read_small_file("/proc/sys/vm/memfd_noexec", &text) < 0 || streq(text, "0"))
+                finding(f, FINDING_OK, "memfd", "", "memfds are made writable after a live update (vm.memfd_noexec=0).");
+        else
+                finding(f, FINDING_WARNING, "memfd", "Set vm.memfd_noexec=0, or have programs create memfds with MFD_EXEC.",
+                        "vm.memfd_noexec=%s: memfds get F_SEAL_EXEC and would come back write-sealed; luod refuses them.",
+                        text);
+}
+
+size_t manager_check(Manager *m, Finding ret[static FINDINGS_MAX]) {
+        size_t n = 0;
+
+        check_kernel(m, ret + n++);
+        check_custody_state(m, ret + n++);
+        check_ledger(m, ret + n++);
+        check_sessions(m, ret + n++);
+        check_unclaimed(m, ret + n++);
+        check_memfd_sysctl(ret + n++);
+        return n;
+}
+
+const char *finding_severity_to_string(FindingSeverity severity) {
+        static const char *const names[_FINDING_SEVERITY_MAX] = { "ok", "warning", "blocks" };
+
+        return severity >= 0 && severity < _FINDING_SEVERITY_MAX ? names[severity] : NULL;
+}

@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <time.h>
+
+#include "fd-util.h"
+#include "operations.h"
+#include "parts.h"
+#include "stop-point.h"
+
+/* Finish() and Discard(): the places where preserved state is dropped, because its owner decided so.
+ *
+ *   ledger: session ("finishing" or "discarding")                       end:intent
+ *   kernel: FINISH of the incoming parts                       (child)  end:kernel
+ *   custody: FDSTOREREMOVE of all parts                                 end:custody
+ *   last close of the parts; the kernel drops outgoing ones    (child)  end:closed
+ *   ledger: end                                                         end:commit
+ *   answer
+ *
+ * From the intent on a restarted luod goes on with it. */
+
+/* PID 1 closes what it removes from the store in a process of its own, a moment later. */
+#define LAST_CLOSE_TIMEOUT_USEC (5ULL * 1000 * 1000)
+
+typedef struct Ending {
+        Job job;
+        EndHow how;
+        unsigned n_removing; /* orders to the custodian under way */
+        int remove_error;
+        int *fds;            /* of the parts: the child's, when it comes to the last close */
+        size_t n_fds;
+        char (*knames)[KNAME_SIZE];
+        bool outgoing;
+} Ending;
+
+static void ending_free(Job *job) {
+        Ending *e = (Ending *) job;
+
+        free(e->fds);
+        free(e->knames);
+        free(e);
+}
+
+static int ending_collect_fds(Ending *e) {
+        Session *s = e->job.session;
+        size_t n = 0;
+        Part *p;
+
+        LIST_FOREACH(&s->parts, Part, session_link, p)
+                n++;
+        e->fds = calloc(n + 1, sizeof(int));
+        e->knames = calloc(n + 1, sizeof(*e->knames));
+        if (!e->fds || !e->knames)
+                return -ENOMEM;
+        LIST_FOREACH(&s->parts, Part, session_link, p) {
+                if (p->fd < 0)
+                        continue;
+                (void) snprintf(e->knames[e->n_fds], KNAME_SIZE, "%s", p->record.kname);
+                e->fds[e->n_fds++] = p->fd;
+        }
+        return 0;
+}
+
+static void ending_complete(Ending *e) {
+        Manager *m = e->job.manager;
+        Session *s = e->job.session;
+        int r;
+
+        r = store_put_end(&m->store, s, e->how, now_realtime());
+        if (r < 0) { /* the next start finishes it */
+                failure_set_errno(&e->job.failure, r, "The session is over, but that could not be written down");
+                job_end(&e->job, &e->job.failure);
+                return;
+        }
+        stop_point("end:commit");
+
+        jobs_refuse_waiting(s);
+        list_unlink(&e->job.link);
+        e->job.session = NULL;
+        if (m->hooks.session_removed)
+                m->hooks.session_removed(s, e->how, m->hooks.userdata);
+        session_free(&m->state, s);
+        job_end(&e->job, /* failure= */ NULL);
+        parts_upkeep(m);
+}
+
+/* In a child that holds the last copies but PID 1's, which go a moment later: for outgoing sessions the end is
+ * when the name is free again, and only then may the files be changed or kept anew. */
+static void await_last_close(void *arg, WorkerReply *reply) {
+        Ending *e = arg;
+        const LuoOps *luo = e->job.manager->luo;
+        uint64_t pause = DEVICE_BUSY_RETRY_FIRST_USEC, waited = 0;
+
+        for (size_t i = 0; i < e->n_fds; i++)
+                safe_close(e->fds[i]);
+
+        for (size_t i = 0; e->outgoing && i < e->n_fds;) {
+                _cleanup_(closep) int device = luo_device_open_patiently(luo, DEVICE_BUSY_TIMEOUT_USEC);
+                struct timespec ts = { .tv_nsec = (long) pause * 1000 };
+                int fd;
+
+                if (device < 0)
+                        return;
+                fd = luo->session_create(luo, device, e->knames[i]);
+                if (fd >= 0) {
+                        safe_close(fd);
+                        i++;
+                        continue;
+                }
+                if (fd != -EEXIST || waited >= LAST_CLOSE_TIMEOUT_USEC)
+                        return;
+                device = safe_close(device);
+                (void) nanosleep(&ts, NULL);
+                waited += pause;
+                pause = MIN(pause * 2, DEVICE_BUSY_RETRY_MAX_USEC);
+        }
+}
+
+static void on_closed(WorkerReply *reply, void *userdata) {
+        Ending *e = userdata;
+
+        stop_point("end:closed");
+        ending_complete(e);
+}
+
+/* Drops the parts: their fds, and with the last copy what they keep. */
+static void ending_close(Ending *e) {
+        Manager *m = e->job.manager;
+        Session *s = e->job.session;
+        Part *p;
+        int r;
+
+        stop_point("end:custody");
+
+        while (s->n_files > 0)
+                file_free(&m->state, s->files[s->n_files - 1]);
+        LIST_FOREACH(&s->parts, Part, session_link, p)
+                if (p->outgoing)
+                        part_unlink_pages(m, p);
+
+        if (m->workers.inline_) { /* tests: nobody else has copies */
+                e->n_fds = 0;
+                e->outgoing = false;
+        }
+        r = worker_run(&m->workers, await_last_close, e, e->fds, e->n_fds, WORKER_OUTLIVES, on_closed, e);
+        LIST_FOREACH(&s->parts, Part, session_link, p)
+                part_close(&m->state, p);
+        if (r < 0)
+                ending_complete(e);
+}
+
+static void on_removed(int error, void *userdata) {
+        Ending *e = userdata;
+
+        if (error < 0)
+                e->remove_error = error;
+        if (--e->n_removing > 0)
+                return;
+        if (e->remove_error < 0) {
+                /* The custodian still has it, so it is not over: said so, and gone on with at the next start, or
+                 * when asked again. */
+                failure_set(&e->job.failure, FAILURE_NO_CUSTODY,
+                            "systemd did not give up the session's file descriptors (%s); ask again",
+                            strerror(-e->remove_error));
+                job_end(&e->job, &e->job.failure);
+                return;
+        }
+        ending_close(e);
+}
+
+static void ending_leave_custody(Ending *e) {
+        Manager *m = e->job.manager;
+        Part *p;
+
+        stop_point("end:kernel");
+
+        e->remove_error = 0;
+        e->n_removing = 1; /* ourselves */
+        LIST_FOREACH(&e->job.session->parts, Part, session_link, p) {
+                int r;
+
+                p->leaving = true;
+                e->n_removing++;
+                r = custody_remove(m->custody, p->record.fdname, on_removed, e);
+                if (r < 0) {
+                        e->n_removing--;
+                        if (m->custody)
+                                e->remove_error = r;
+                }
+        }
+        on_removed(0, e);
+}
+
+static void finish_parts(void *arg, WorkerReply *reply) {
+        Ending *e = arg;
+        const LuoOps *luo = e->job.manager->luo;
+
+        for (size_t i = 0; i < e->n_fds; i++) {
+                int r = luo->finish(luo, e->fds[i]);
+
+                if (r < 0) {
+                        reply->error = r;
+                        return;
+                }
+        }
+}
+
+static void on_finished(WorkerReply *reply, void *userdata) {
+        Ending *e = userdata;
+        Session *s = e->job.session;
+
+        if (reply->error < 0) {
+                failure_set(&e->job.failure, FAILURE_INTERNAL,
+                            "The kernel does not finish session '%s' (%s); it is as before. See 'dmesg | grep -i luo'",
+                            s->record.name, strerror(-reply->error));
+                s->record.state = SESSION_LIVE;
+                (void) store_put_session(&e->job.manager->store, s);
+                job_end(&e->job, &e->job.failure);
+                return;
+        }
+        ending_leave_custody(e);
+}
+
+static void ending_run(Job *job) {
+        Ending *e = (Ending *) job;
+        Manager *m = job->manager;
+        Session *s = job->session;
+        SessionState before = s->record.state;
+        int r;
+
+        r = ending_collect_fds(e);
+        if (r >= 0 && s->record.state == SESSION_LIVE) {
+                s->record.state = e->how == END_FINISHED ? SESSION_FINISHING : SESSION_DISCARDING;
+                r = store_put_session(&m->store, s);
+        }
+        if (r >= 0) {
+                stop_point("end:intent");
+                e->outgoing = s->record.direction == DIRECTION_OUTGOING;
+                if (e->outgoing) {
+                        ending_leave_custody(e);
+                        return;
+                }
+                r = worker_run(&m->workers, finish_parts, e, e->fds, e->n_fds, WORKER_OUTLIVES, on_finished, e);
+        }
+        if (r < 0) {
+                s->record.state = before;
+                (void) store_put_session(&m->store, s);
+                failure_set_errno(&job->failure, r, "Can't end the session");
+                job_end(job, &job->failure);
+        }
+}
+
+static Ending *ending_new(Manager *m, Session *s, EndHow how, job_done_fn done, void *userdata) {
+        Ending *e = malloc(sizeof(*e));
+
+        if (e)
+                *e = (Ending) {
+                        .job = { .manager = m,
+                                 .session = s,
+                                 .done = done,
+                                 .userdata = userdata,
+                                 .run = ending_run,
+                                 .free = ending_free },
+                        .how = how,
+                };
+        return e;
+}
+
+int operation_end(Manager *m, Session *session, uid_t uid, EndHow how, job_done_fn done, void *userdata, Failure *ret) {
+        Ending *e;
+        int r;
+
+        r = manager_check_access(session, uid, ret);
+        if (r < 0)
+                return r;
+        r = manager_check_ready(m, /* keeps= */ false, ret);
+        if (r < 0)
+                return r;
+        if (how == END_FINISHED && session->record.direction != DIRECTION_INCOMING)
+                return failure_set(ret, FAILURE_WRONG_DIRECTION,
+                                   "Session '%s' is outgoing: there is nothing to finish before the next live update. To "
+                                   "drop it with all that it keeps, use Discard()",
+                                   session->record.name);
+
+        e = ending_new(m, session, how, done, userdata);
+        if (!e)
+                return failure_set_errno(ret, -ENOMEM, "Can't end the session");
+        return job_submit(&e->job, ret);
+}
+
+int operation_continue_end(Manager *m, Session *session) {
+        EndHow how = session->record.state == SESSION_FINISHING ? END_FINISHED : END_DISCARDED;
+        Ending *e = ending_new(m, session, how, /* done= */ NULL, /* userdata= */ NULL);
+        Failure failure;
+
+        if (!e)
+                return -ENOMEM;
+        return job_submit(&e->job, &failure) < 0 ? -EAGAIN : 0;
+}

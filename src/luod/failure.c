@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <stdarg.h>
+
+#include "failure.h"
+
+int failure_set(Failure *ret, FailureKind kind, const char *format, ...) {
+        va_list ap;
+
+        ret->kind = kind;
+        va_start(ap, format);
+        (void) vsnprintf(ret->message, sizeof(ret->message), format, ap);
+        va_end(ap);
+        return -ECANCELED;
+}
+
+int failure_set_errno(Failure *ret, int error, const char *what) {
+        switch (-error) {
+        case ENOMEM:
+                return failure_set(ret, FAILURE_OUT_OF_MEMORY, "%s: out of memory; nothing was changed", what);
+        case EMFILE:
+        case ENFILE:
+                return failure_set(ret, FAILURE_QUOTA_EXCEEDED,
+                                   "%s: luod has too many file descriptors open; try again, or raise LimitNOFILE= "
+                                   "of luod.service",
+                                   what);
+        case ENOSPC:
+                return failure_set(ret, FAILURE_QUOTA_EXCEEDED,
+                                   "%s: luod's ledger is full; finish or discard sessions first", what);
+        default:
+                return failure_set(ret, FAILURE_INTERNAL, "%s: %s", what, strerror(-error));
+        }
+}

@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include "fd-util.h"
+#include "inspect.h"
+
+#ifndef F_SEAL_EXEC
+#define F_SEAL_EXEC 0x0020
+#endif
+/* A file that nobody can change any more, so that freezing its size takes nothing from anybody. */
+#define SEALS_FULL (F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK)
+
+static bool is_shmem(int fd, const struct stat *st) {
+        struct statfs sfs;
+
+        return S_ISREG(st->st_mode) && fstatfs(fd, &sfs) >= 0 && sfs.f_type == TMPFS_MAGIC;
+}
+
+static uint64_t memory_available(void) {
+        _cleanup_free_ char *text = NULL;
+        const char *p;
+
+        if (read_small_file("/proc/meminfo", &text) < 0)
+                return UINT64_MAX;
+        p = strstr(text, "MemAvailable:");
+        return p ? strtoull(p + strlen("MemAvailable:"), NULL, 10) * 1024 : UINT64_MAX;
+}
+
+static int check_holes(const struct stat *st, Failure *failure) {
+        uint64_t size = (uint64_t) st->st_size, filled = (uint64_t) st->st_blocks * 512, available;
+
+        if (size <= filled)
+                return 0;
+        available = memory_available();
+        if (available == UINT64_MAX || size - filled + MEMORY_RESERVE <= available)
+                return 0;
+        return failure_set(failure, FAILURE_OUT_OF_MEMORY,
+                           "Keeping the file fills its holes: %llu MiB, but only %llu MiB are free on this host. Make it "
+                           "smaller or free memory; nothing was changed",
+                           (unsigned long long) ((size - filled) >> 20), (unsigned long long) (available >> 20));
+}
+
+static int check_shmem(const struct stat *st, const FileRecord *r, bool accept_write_seal, Failure *failure) {
+        if (st->st_nlink != 0)
+                return failure_set(failure, FAILURE_UNSUPPORTED_FILE,
+                                   "The file has a name on a tmpfs; the kernel keeps only nameless ones. Unlink it first, "
+                                   "or use memfd_create() or O_TMPFILE");
+        if ((r->seals & F_SEAL_EXEC) && !(r->seals & F_SEAL_WRITE) && !accept_write_seal)
+                return failure_set(failure, FAILURE_UNSUPPORTED_FILE,
+                                   "The memfd has F_SEAL_EXEC (MFD_NOEXEC_SEAL, or sysctl vm.memfd_noexec) and would come "
+                                   "back write-sealed. Create it with MFD_EXEC, or as O_TMPFILE on a tmpfs, or accept that "
+                                   "with the option accept-write-seal of PreserveMany()");
+        return check_holes(st, failure);
+}
+
+int file_inspect(int fd, uid_t uid, bool accept_write_seal, FileRecord *ret, Failure *failure) {
+        FileRecord r = *ret;
+        struct stat st;
+        int flags, seals, error = 0;
+
+        flags = fcntl(fd, F_GETFL);
+        if (flags < 0 || fstat(fd, &st) < 0)
+                return failure_set_errno(failure, -errno, "Can't look at the file");
+        if (flags & O_PATH)
+                return failure_set(failure, FAILURE_UNSUPPORTED_FILE,
+                                   "An O_PATH file descriptor gives no access to the file; open it for reading and writing");
+
+        seals = fcntl(fd, F_GET_SEALS);
+        r.kind = is_shmem(fd, &st) ? FILE_KIND_MEMFD : FILE_KIND_OTHER;
+        r.size = S_ISREG(st.st_mode) ? (uint64_t) st.st_size : 0;
+        r.uid = st.st_uid;
+        r.gid = st.st_gid;
+        r.mode = st.st_mode & 07777;
+        r.access = flags & O_ACCMODE;
+        r.seals = seals < 0 ? 0 : (uint32_t) seals;
+        r.dev = st.st_dev;
+        r.ino = st.st_ino;
+
+        if (r.access == O_RDONLY && uid != 0 && st.st_uid != uid && (r.seals & SEALS_FULL) != SEALS_FULL)
+                return failure_set(failure, FAILURE_UNSUPPORTED_FILE,
+                                   "The file descriptor is read-only and the file is neither yours nor fully sealed: keeping "
+                                   "it would freeze its size for its owner. Pass one that is open for writing");
+        if (r.kind == FILE_KIND_MEMFD)
+                error = check_shmem(&st, &r, accept_write_seal, failure);
+        if (error < 0)
+                return error;
+
+        *ret = r;
+        return 0;
+}
+
+static int restore_attributes(int fd, const FileRecord *r) {
+        int seals;
+
+        /* The owner first: chown clears set-id bits. Seals last: F_SEAL_EXEC forbids chmod. */
+        if (fchown(fd, r->uid, r->gid) < 0)
+                return -errno;
+        if (fchmod(fd, r->mode) < 0 && errno != EPERM)
+                return -errno;
+
+        seals = fcntl(fd, F_GET_SEALS);
+        if (seals < 0)
+                return errno == EINVAL ? 0 : -errno;
+        if ((r->seals & ~(uint32_t) seals) != 0 && fcntl(fd, F_ADD_SEALS, r->seals & ~(uint32_t) seals) < 0)
+                return -errno;
+        return 0;
+}
+
+/* The kernel gives everything back readable and writable: nobody gets more access than he had. */
+static int restore_access(int *fd, int access) {
+        _cleanup_(closep) int anew = -EBADF;
+        char path[64];
+        off_t position;
+
+        position = lseek(*fd, 0, SEEK_CUR);
+        (void) snprintf(path, sizeof(path), "/proc/self/fd/%d", *fd);
+        anew = open(path, access | O_CLOEXEC | O_NOCTTY);
+        if (anew < 0)
+                return -errno;
+        if (position > 0 && lseek(anew, position, SEEK_SET) < 0)
+                return -errno;
+
+        safe_close(*fd);
+        *fd = TAKE_FD(anew);
+        return 0;
+}
+
+int file_restore(int *fd, const FileRecord *record, bool fresh) {
+        int r = 0;
+
+        if (record->kind == FILE_KIND_MEMFD && fresh)
+                r = restore_attributes(*fd, record);
+        if (r >= 0 && record->kind == FILE_KIND_MEMFD && record->access != O_RDWR)
+                r = restore_access(fd, record->access);
+        if (r < 0)
+                *fd = safe_close(*fd);
+        return r;
+}
+
+int preserve_failure(int error, const FileRecord *record, Failure *ret) {
+        switch (-error) {
+        case ENOENT:
+        case EOPNOTSUPP:
+                return failure_set(ret, FAILURE_UNSUPPORTED_FILE,
+                                   "This kernel can't keep this kind of file over a live update (token %llu). It keeps "
+                                   "memfds and nameless files on tmpfs",
+                                   (unsigned long long) record->token);
+        case EBUSY:
+                return failure_set(ret, FAILURE_ALREADY_PRESERVED,
+                                   "The kernel keeps this object already (token %llu), but not through luod: in systemd's "
+                                   "fd store, or in a session of another agent",
+                                   (unsigned long long) record->token);
+        case ENOMEM:
+                return failure_set(ret, FAILURE_OUT_OF_MEMORY,
+                                   "Not enough memory to keep the file (token %llu); nothing was changed",
+                                   (unsigned long long) record->token);
+        case EOWNERDEAD:
+                return failure_set(ret, FAILURE_OUT_OF_MEMORY,
+                                   "The process that asked the kernel to keep the file was killed (token %llu), most likely "
+                                   "for want of memory; nothing was kept",
+                                   (unsigned long long) record->token);
+        default:
+                return failure_set_errno(ret, error, "The kernel refused to keep the file");
+        }
+}

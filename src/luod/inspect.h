@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "failure.h"
+#include "record.h"
+
+/* What can be told of a client's file before the kernel is asked, and what must be put right when the kernel
+ * gives it back. */
+
+/* Judges @fd for Preserve() by @uid and fills kind, size, owner, mode, access, seals and identity of *ret (the
+ * rest is left alone). Refuses (-ECANCELED, @failure filled): an O_PATH fd; a tmpfs file that has a name; an fd
+ * that can't be written through, unless the file is the caller's own, fully sealed, or the caller is root
+ * (preserving freezes the size for everybody who has it); F_SEAL_EXEC without F_SEAL_WRITE unless
+ * @accept_write_seal (it would come back write-sealed); holes that would take more memory than is free. Other
+ * kinds of files are the kernel's to judge. */
+int file_inspect(int fd, uid_t uid, bool accept_write_seal, FileRecord *ret, Failure *failure);
+
+/* Puts right what the kernel does not keep: owner, mode and missing seals, and the access mode by opening the
+ * file anew at the same position. @fresh: the file was not handed out before (owner and mode are the client's
+ * own business afterwards). Takes over *fd and replaces it; 0 or -errno (-EBADF left in *fd). */
+int file_restore(int *fd, const FileRecord *record, bool fresh);
+
+/* The kernel's errno of PRESERVE, explained. Always -ECANCELED. */
+int preserve_failure(int error, const FileRecord *record, Failure *ret);

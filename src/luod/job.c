@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <stdarg.h>
+
+#include "job.h"
+#include "parts.h"
+
+int job_submit(Job *job, Failure *ret) {
+        Manager *m = job->manager;
+        Session *s = job->session;
+
+        if (m->n_jobs >= JOBS_MAX || (s && s->n_jobs >= JOBS_PER_SESSION_MAX)) {
+                failure_set(ret, FAILURE_QUOTA_EXCEEDED,
+                            "Too many calls in flight (limit: %u for a session, %u in all); wait for the answers",
+                            JOBS_PER_SESSION_MAX, JOBS_MAX);
+                job->free(job);
+                return -ECANCELED;
+        }
+
+        m->n_jobs++;
+        if (!s) {
+                job->run(job);
+                return 0;
+        }
+
+        list_append(&s->jobs, &job->link);
+        if (s->n_jobs++ == 0)
+                job->run(job);
+        return 0;
+}
+
+static void job_release(Job *job) {
+        Manager *m = job->manager;
+
+        list_unlink(&job->wait_link);
+        sd_event_source_disable_unref(job->timeout);
+        m->n_jobs--;
+        job->free(job);
+        if (m->n_jobs == 0 && m->stopping && m->idle)
+                m->idle(m, m->idle_userdata);
+}
+
+void job_end(Job *job, const Failure *failure) {
+        Session *s = job->session;
+        ListLink *next = NULL;
+
+        if (s) {
+                list_unlink(&job->link);
+                s->n_jobs--;
+                next = list_first(&s->jobs);
+        }
+        if (job->done)
+                job->done(job, failure, job->userdata);
+        job_release(job);
+
+        if (next) {
+                Job *j = LIST_ENTRY(next, Job, link);
+
+                j->run(j);
+        }
+}
+
+void job_fail(Job *job, FailureKind kind, const char *format, ...) {
+        va_list ap;
+
+        job->failure.kind = kind;
+        va_start(ap, format);
+        (void) vsnprintf(job->failure.message, sizeof(job->failure.message), format, ap);
+        va_end(ap);
+        job_end(job, &job->failure);
+}
+
+void jobs_refuse_waiting(Session *s) {
+        ListLink *first = list_first(&s->jobs);
+        Job *j;
+
+        LIST_FOREACH(&s->jobs, Job, link, j) {
+                if (&j->link == first)
+                        continue;
+                list_unlink(&j->link);
+                s->n_jobs--;
+                failure_set(&j->failure, FAILURE_NO_SUCH_SESSION, "Session '%s' has ended meanwhile", s->record.name);
+                j->session = NULL;
+                if (j->done)
+                        j->done(j, &j->failure, j->userdata);
+                job_release(j);
+        }
+}
+
+static int on_timeout(sd_event_source *source, uint64_t usec, void *userdata) {
+        Job *job = userdata;
+        Manager *m = job->manager;
+
+        list_unlink(&job->wait_link);
+        if (m->device_busy)
+                job_fail(job, FAILURE_DEVICE_BUSY,
+                         LUO_DEVICE " is held open by another process for more than %llu s, so no kernel session can "
+                                    "be made. Find it with 'fuser " LUO_DEVICE "', then try again",
+                         (unsigned long long) (RESOURCE_TIMEOUT_USEC / 1000000));
+        else
+                job_fail(job, FAILURE_NO_CUSTODY,
+                         "systemd did not take a kernel session into luod's fd store within %llu s; nothing was "
+                         "changed. See 'systemctl status luod.service', then try again",
+                         (unsigned long long) (RESOURCE_TIMEOUT_USEC / 1000000));
+        return 0;
+}
+
+void job_wait_for_spare(Job *job) {
+        Manager *m = job->manager;
+
+        if (parts_limit_reached(m)) {
+                job_fail(job, FAILURE_QUOTA_EXCEEDED,
+                         "luod has %u kernel sessions, which is the most that the fd store is trusted with; finish or "
+                         "discard sessions first",
+                         m->state.n_parts);
+                return;
+        }
+        if (!job->timeout &&
+            sd_event_add_time_relative(m->event, &job->timeout, CLOCK_MONOTONIC, RESOURCE_TIMEOUT_USEC,
+                                       /* accuracy= */ 0, on_timeout, job) < 0) {
+                job_fail(job, FAILURE_OUT_OF_MEMORY, "Out of memory");
+                return;
+        }
+        list_append(&m->spare_waiters, &job->wait_link);
+        parts_upkeep(m);
+}
+
+void job_wake_spare_waiters(Manager *m, int error) {
+        List woken;
+        ListLink *l;
+
+        if (error < 0 && error != -ENOMEM && error != -ENOSPC)
+                return; /* is tried again; the time-out decides */
+
+        /* Who still finds none queues up again, behind the others. */
+        list_init(&woken);
+        while ((l = list_first(&m->spare_waiters))) {
+                list_unlink(l);
+                list_append(&woken, l);
+        }
+        while ((l = list_first(&woken))) {
+                Job *job = LIST_ENTRY(l, Job, wait_link);
+
+                list_unlink(l);
+                job->run(job);
+        }
+}

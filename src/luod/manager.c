@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <time.h>
+
+#include "job.h"
+#include "manager.h"
+
+int manager_new(sd_event *event, const LuoOps *luo, const char *runtime_dir, Manager **ret) {
+        _cleanup_(manager_freep) Manager *m = malloc(sizeof(*m));
+
+        if (!m)
+                return -ENOMEM;
+        *m = (Manager) {
+                .event = sd_event_ref(event),
+                .luo = luo,
+                .store = STORE_NULL,
+                .runtime_dir = strdup(runtime_dir),
+        };
+        list_init(&m->spare_waiters);
+        state_init(&m->state);
+        workers_init(&m->workers, event);
+        if (!m->runtime_dir)
+                return -ENOMEM;
+
+        *ret = TAKE_PTR(m);
+        return 0;
+}
+
+static void abandon_jobs(Manager *m) {
+        Session *s;
+        Job *j;
+
+        LIST_FOREACH(&m->spare_waiters, Job, wait_link, j) {
+                list_unlink(&j->wait_link);
+                sd_event_source_disable_unref(j->timeout);
+                if (!j->session)
+                        j->free(j);
+                else
+                        j->timeout = NULL;
+        }
+        LIST_FOREACH(&m->state.sessions, Session, link, s)
+                LIST_FOREACH(&s->jobs, Job, link, j) {
+                        list_unlink(&j->link);
+                        j->free(j);
+                }
+}
+
+/* Lets go of everything without ending anything: what is in custody stays there. */
+Manager *manager_free(Manager *m) {
+        if (!m)
+                return NULL;
+
+        m->hooks = (ManagerHooks) {};
+        sd_event_source_disable_unref(m->upkeep);
+        custody_free(m->custody);
+        workers_done(&m->workers);
+        abandon_jobs(m);
+        store_done(&m->store);
+        state_done(&m->state);
+        sd_event_unref(m->event);
+        free(m->runtime_dir);
+        free(m);
+        return NULL;
+}
+
+void manager_stop(Manager *m, void (*idle)(Manager *manager, void *userdata), void *userdata) {
+        m->stopping = true;
+        m->idle = idle;
+        m->idle_userdata = userdata;
+        manager_emit(m, "State");
+
+        if (m->n_jobs == 0)
+                idle(m, userdata);
+}
+
+static int check_custody(Manager *m, Failure *ret) {
+        switch (custody_get_state(m->custody)) {
+        case CUSTODY_FDSTORE:
+        case CUSTODY_DEGRADED: /* what is asked for waits until it is in custody, or fails */
+                return 0;
+        case CUSTODY_FDSTORE_NO_KEXEC:
+                return failure_set(ret, FAILURE_NO_CUSTODY,
+                                   "Nothing can be kept: systemd 261 or newer, and FileDescriptorStorePreserve=yes in "
+                                   "luod.service, are needed to hold what is kept over the live update");
+        default:
+                return failure_set(ret, FAILURE_NO_CUSTODY,
+                                   "Nothing can be kept: systemd can't be asked for luod's fd store. Is luod run as "
+                                   "luod.service, and the system bus up?");
+        }
+}
+
+int manager_check_ready(Manager *m, bool keeps, Failure *ret) {
+        if (m->stopping)
+                return failure_set(ret, FAILURE_SHUTTING_DOWN,
+                                   "luod is being stopped and takes no new requests; ask again when it is back");
+        if (m->support == LUO_IMPAIRED)
+                return failure_set(ret, FAILURE_IMPAIRED, "%s", luo_support_message(m->support));
+        if (m->support != LUO_SUPPORTED)
+                return failure_set(ret, FAILURE_KERNEL_UNSUPPORTED, "%s", luo_support_message(m->support));
+        return keeps ? check_custody(m, ret) : 0;
+}
+
+int manager_check_access(const Session *session, uid_t uid, Failure *ret) {
+        if (uid == 0 || uid == session->record.uid)
+                return 0;
+        return failure_set(ret, FAILURE_NOT_OWNER, "Session '%s' belongs to somebody else", session->record.name);
+}
+
+const char *ledger_health_to_string(LedgerHealth health) {
+        static const char *const names[_LEDGER_HEALTH_MAX] = {
+                [LEDGER_NONE] = "none",       [LEDGER_INTACT] = "intact", [LEDGER_DAMAGED] = "damaged",
+                [LEDGER_REBUILT] = "rebuilt", [LEDGER_NEWER] = "newer",
+        };
+
+        return health >= 0 && health < _LEDGER_HEALTH_MAX ? names[health] : NULL;
+}
+
+uint64_t now_realtime(void) {
+        struct timespec ts;
+
+        (void) clock_gettime(CLOCK_REALTIME, &ts);
+        return (uint64_t) ts.tv_sec * 1000000 + (uint64_t) ts.tv_nsec / 1000;
+}
+
+void manager_emit(Manager *m, const char *property) {
+        if (m->hooks.changed)
+                m->hooks.changed(m, property, m->hooks.userdata);
+}
+
+void manager_emit_session(Manager *m, Session *session, const char *property) {
+        if (m->hooks.session_changed)
+                m->hooks.session_changed(session, property, m->hooks.userdata);
+        manager_emit(m, "NFiles");
+}

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <systemd/sd-event.h>
+
+#include "custody.h"
+#include "failure.h"
+#include "luo.h"
+#include "state.h"
+#include "store.h"
+#include "worker.h"
+
+/* Everything luod is made of, wired together. The modules that act on it: restore.c (what is there at the
+ * start), parts.c (kernel sessions), creation.c, preserve.c, retrieve.c, metadata.c, ending.c (what clients ask
+ * for). None of them knows the bus; what they must tell it goes through ManagerHooks. */
+
+typedef enum LedgerHealth {
+        LEDGER_NONE,    /* no LUO in this kernel: there is none */
+        LEDGER_INTACT,
+        LEDGER_DAMAGED, /* some records were lost; what they concern carries flags */
+        LEDGER_REBUILT, /* it was lost: all that is known comes from the index of each part */
+        LEDGER_NEWER,   /* it was written by a newer luod: kept, and known is what the index of each part says */
+        _LEDGER_HEALTH_MAX,
+        _LEDGER_HEALTH_INVALID = -EINVAL,
+} LedgerHealth;
+
+typedef struct Manager Manager;
+
+typedef struct ManagerHooks {
+        void (*session_added)(Session *session, void *userdata);
+        /* @how is over for the clients; the session is still there during the call. */
+        void (*session_removed)(Session *session, EndHow how, void *userdata);
+        void (*session_changed)(Session *session, const char *property, void *userdata);
+        void (*changed)(Manager *manager, const char *property, void *userdata);
+        void *userdata;
+} ManagerHooks;
+
+struct Manager {
+        sd_event *event;
+        const LuoOps *luo;
+        LuoSupport support;
+        Workers workers;
+        Custody *custody;            /* NULL: none */
+        State state;
+        Store store;
+        LedgerHealth ledger_health;
+        bool booted_by_live_update;
+        bool stopping;               /* SIGTERM came: new requests are refused */
+        char *runtime_dir;           /* "/run/luod": the ledger's and the index files' names */
+        ManagerHooks hooks;
+
+        List spare_waiters;          /* Job.wait_link: wait for a spare kernel session */
+        unsigned n_jobs;
+        unsigned n_making;           /* spare kernel sessions being made */
+        bool device_busy;            /* the last try to make some failed so */
+        sd_event_source *upkeep;     /* timer: tries again what failed (making spares, custody) */
+        void (*idle)(Manager *manager, void *userdata); /* called when the last job ended while stopping */
+        void *idle_userdata;
+};
+
+/* @runtime_dir is copied. Nothing is read or done yet: that is manager_restore(). */
+int manager_new(sd_event *event, const LuoOps *luo, const char *runtime_dir, Manager **ret);
+Manager *manager_free(Manager *manager);
+DEFINE_CLEANUP_FUNC(Manager, manager_free)
+
+/* No new requests from now on; @idle is called once those under way have ended, at once if there are none. */
+void manager_stop(Manager *manager, void (*idle)(Manager *manager, void *userdata), void *userdata);
+
+/* Refuses with the reason when sessions can't be made or changed: stopping, no LUO, no custody. @keeps: the
+ * request would make something new kept. 0 or -ECANCELED with *ret filled. */
+int manager_check_ready(Manager *manager, bool keeps, Failure *ret);
+/* Refuses everybody but the session's owner and root. */
+int manager_check_access(const Session *session, uid_t uid, Failure *ret);
+
+const char *ledger_health_to_string(LedgerHealth health);
+uint64_t now_realtime(void); /* usec */
+
+/* Tells the bus, if there is one. */
+void manager_emit(Manager *manager, const char *property);
+void manager_emit_session(Manager *manager, Session *session, const char *property);

@@ -1,0 +1,645 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <assert.h>
+
+#include "fd-util.h"
+#include "inspect.h"
+#include "name-util.h"
+#include "operations.h"
+#include "parts.h"
+#include "stop-point.h"
+
+/* Preserve() and PreserveMany().
+ *
+ * A single file goes into a part of the session that has room, or a fresh one, which is in custody already:
+ *
+ *   index pages where the part has no room for the file          (child)
+ *   ledger and index: part, file (state "intent")                 preserve:intent
+ *   kernel: PRESERVE                                     (child)  preserve:kernel
+ *   ledger and index: file (state "kept")                         preserve:commit
+ *   answer
+ *
+ * The kernel cannot give back a single file, so the all-or-nothing of PreserveMany() comes from a part that luod
+ * alone holds: until it is in custody, luod's death and every failure undo it whole.
+ *
+ *   kernel: index pages, PRESERVE of all                 (child)  many:kernel
+ *   ledger and index: part, files (state "intent")                many:intent
+ *   custody                                                       many:custody
+ *   ledger and index: files (state "kept")                        many:commit
+ *   answer */
+
+typedef struct Preservation {
+        Job job;
+        uid_t uid;
+        bool many;
+        FileRecord *records;
+        int *fds;
+        size_t n;
+        Part *part;           /* set once it was chosen */
+        int session_fd;       /* of the part */
+        uint32_t first_page;  /* index pages that the child makes: n_pages from here on */
+        unsigned n_pages;
+        IndexHead head;       /* for them; page is filled in by the child */
+        bool undo;            /* PreserveMany: the part must be dropped, and then the failure be told */
+} Preservation;
+
+static void preservation_start_kernel(Preservation *p);
+
+static void preservation_free(Job *job) {
+        Preservation *p = (Preservation *) job;
+
+        for (size_t i = 0; i < p->n; i++) {
+                safe_close(p->fds[i]);
+                file_record_done(p->records + i);
+        }
+        free(p->records);
+        free(p->fds);
+        free(p);
+}
+
+static const char *token_in_use_message(const File *f) {
+        return f->record.state == FILE_INTENT ? "is being used" : "is in use";
+}
+
+/* What the caller may know of who keeps the object. */
+static int already_preserved(const File *f, uid_t uid, uint64_t token, Failure *ret) {
+        const Session *s = f->part->session;
+
+        if (uid != 0 && uid != s->record.uid)
+                return failure_set(ret, FAILURE_ALREADY_PRESERVED,
+                                   "The object for token %llu is kept already, in a session of somebody else",
+                                   (unsigned long long) token);
+        return failure_set(ret, FAILURE_ALREADY_PRESERVED,
+                           "The object for token %llu is kept already: in session '%s' under token %llu",
+                           (unsigned long long) token, s->record.name, (unsigned long long) f->record.token);
+}
+
+/* 1: @record is new; 0: it is kept already, just so; -ECANCELED. */
+static int check_record(Preservation *p, const FileRecord *record) {
+        Manager *m = p->job.manager;
+        Session *s = p->job.session;
+        File *f = session_find_file(s, record->token);
+
+        if (f && f->record.kind == FILE_KIND_MEMFD && record->kind == FILE_KIND_MEMFD && f->part->outgoing &&
+            f->record.dev == record->dev && f->record.ino == record->ino)
+                return 0;
+        if (f)
+                return failure_set(&p->job.failure, FAILURE_TOKEN_IN_USE,
+                                   "Token %llu %s in session '%s' by another file; choose another token",
+                                   (unsigned long long) record->token, token_in_use_message(f), s->record.name);
+
+        if (record->kind == FILE_KIND_MEMFD) {
+                f = state_find_object(&m->state, record->dev, record->ino);
+                if (f)
+                        return already_preserved(f, p->uid, record->token, &p->job.failure);
+        }
+        return 1;
+}
+
+/* Drops from the list what is kept already, so that a call repeated after a lost answer is a success. */
+static int preservation_reduce(Preservation *p) {
+        size_t n = 0;
+
+        for (size_t i = 0; i < p->n; i++) {
+                int r = check_record(p, p->records + i);
+
+                if (r < 0)
+                        return r;
+                if (r == 0) {
+                        p->fds[i] = safe_close(p->fds[i]);
+                        continue;
+                }
+                if (n != i) {
+                        p->records[n] = p->records[i];
+                        p->fds[n] = TAKE_FD(p->fds[i]);
+                }
+                n++;
+        }
+
+        p->n = n;
+        return 0;
+}
+
+static int preservation_check_quota(Preservation *p) {
+        Manager *m = p->job.manager;
+        Session *s = p->job.session;
+
+        if (s->n_files + p->n > FILES_PER_SESSION_MAX)
+                return failure_set(&p->job.failure, FAILURE_QUOTA_EXCEEDED,
+                                   "A session keeps at most %u files ('%s' has %zu); use another session",
+                                   FILES_PER_SESSION_MAX, s->record.name, s->n_files);
+        if (m->state.n_files + p->n > FILES_MAX)
+                return failure_set(&p->job.failure, FAILURE_QUOTA_EXCEEDED,
+                                   "luod keeps at most %u files in all; finish or discard sessions first", FILES_MAX);
+        if (!store_has_room(&m->store, 2 * p->n + 2, 0))
+                return failure_set_errno(&p->job.failure, -ENOSPC, "Can't keep the file");
+        return 0;
+}
+
+static Part *session_part_with_room(Session *s) {
+        Part *p;
+
+        LIST_FOREACH(&s->parts, Part, session_link, p)
+                if (!p->record.many && p->outgoing && p->in_custody && p->n_files < FILES_PER_PART_MAX && p->fd >= 0)
+                        return p;
+        return NULL;
+}
+
+/* Kernel tokens run in sequence. */
+static void assign_ktokens(Preservation *p) {
+        uint64_t ktoken = p->part->next_ktoken;
+
+        for (size_t i = 0; i < p->n; i++, ktoken = ktoken_next(ktoken))
+                p->records[i].ktoken = ktoken;
+
+        p->first_page = p->part->n_pages;
+        p->n_pages = part_missing_pages(p->part, p->records[p->n - 1].ktoken + 1);
+}
+
+static int make_pages(const Preservation *p, const char *kname) {
+        const Manager *m = p->job.manager;
+        int r = 0;
+
+        for (uint32_t i = 0; i < p->n_pages && r >= 0; i++) {
+                IndexHead head = p->head;
+
+                head.page = p->first_page + i;
+                r = index_file_make(m->luo, m->runtime_dir, p->session_fd, kname, head.page, &head);
+        }
+        return r;
+}
+
+/* In the child. */
+static void preserve_files(void *arg, WorkerReply *reply) {
+        const Preservation *p = arg;
+        const LuoOps *luo = p->job.manager->luo;
+
+        if (p->many)
+                reply->error = make_pages(p, p->part->record.kname);
+        for (size_t i = 0; i < p->n && reply->error >= 0; i++) {
+                reply->error = luo->preserve(luo, p->session_fd, p->records[i].ktoken, p->fds[i]);
+                reply->n_done += reply->error >= 0;
+        }
+}
+
+static void make_pages_only(void *arg, WorkerReply *reply) {
+        const Preservation *p = arg;
+
+        reply->error = make_pages(p, p->part->record.kname);
+}
+
+static int preservation_run_worker(Preservation *p, worker_fn fn, worker_done_fn done) {
+        int keep[FDS_PER_CALL_MAX + 1];
+
+        memcpy(keep, p->fds, p->n * sizeof(int));
+        keep[p->n] = p->session_fd;
+        return worker_run(&p->job.manager->workers, fn, p, keep, p->n + 1, /* flags= */ 0, done, p);
+}
+
+static int map_new_pages(Preservation *p) {
+        int r = 0;
+
+        for (unsigned i = 0; i < p->n_pages && r >= 0; i++)
+                r = part_map_next_page(p->job.manager, p->part);
+        p->n_pages = 0;
+        return r;
+}
+
+static void fill_index_head(Preservation *p, const Session *s) {
+        p->head = (IndexHead) {
+                .role = INDEX_SESSION,
+                .sid = s->sid,
+                .uid = s->record.uid,
+                .created = s->record.created,
+                .created_generation = s->record.created_generation,
+                .many = p->many,
+        };
+        (void) snprintf(p->head.name, sizeof(p->head.name), "%s", s->record.name);
+        (void) snprintf(p->head.boot_id, sizeof(p->head.boot_id), "%s", p->job.manager->state.head.boot_id);
+}
+
+/* Notes the files in the ledger and the part's index, as intents. On failure some may be noted. */
+static int write_intents(Preservation *p) {
+        Manager *m = p->job.manager;
+
+        for (size_t i = 0; i < p->n; i++) {
+                File *f;
+                int r;
+
+                p->records[i].state = FILE_INTENT;
+                r = file_new(&m->state, p->part, p->records + i, &f);
+                if (r < 0)
+                        return r;
+                r = store_put_file(&m->store, f);
+                if (r < 0)
+                        return r;
+                part_write_index_file(p->part, &f->record);
+        }
+        return 0;
+}
+
+static void drop_intents(Preservation *p) {
+        Manager *m = p->job.manager;
+
+        for (size_t i = 0; i < p->n; i++) {
+                File *f = session_find_file(p->job.session, p->records[i].token);
+
+                if (!f || f->part != p->part)
+                        continue;
+                f->record.state = FILE_DROPPED;
+                (void) store_put_file(&m->store, f);
+                part_write_index_file(p->part, &f->record);
+                file_free(&m->state, f);
+        }
+}
+
+static int commit_files(Preservation *p, const char *stop) {
+        Manager *m = p->job.manager;
+
+        for (size_t i = 0; i < p->n; i++) {
+                File *f = session_find_file(p->job.session, p->records[i].token);
+                int r;
+
+                assert(f);
+                f->record.state = FILE_KEPT;
+                r = store_put_file(&m->store, f);
+                if (r < 0) { /* room was made sure of before; what is kept stays kept, as an intent */
+                        f->record.state = FILE_INTENT;
+                        return r;
+                }
+                part_write_index_file(p->part, &f->record);
+        }
+        stop_point(stop);
+        return 0;
+}
+
+static void preservation_succeeded(Preservation *p) {
+        Manager *m = p->job.manager;
+
+        manager_emit_session(m, p->job.session, "Files");
+        job_end(&p->job, /* failure= */ NULL);
+}
+
+static void preservation_fail_errno(Preservation *p, int error, const char *what) {
+        failure_set_errno(&p->job.failure, error, what);
+        job_end(&p->job, &p->job.failure);
+}
+
+/* --- a single file */
+
+static void probe_token(void *arg, WorkerReply *reply) {
+        const Preservation *p = arg;
+        const LuoOps *luo = p->job.manager->luo;
+        int r = luo_token_is_known(luo, p->session_fd, p->records[0].ktoken);
+
+        reply->error = r < 0 ? r : 0;
+        reply->values[0] = r > 0;
+}
+
+static void preservation_commit_one(Preservation *p) {
+        int r = commit_files(p, "preserve:commit");
+
+        if (r < 0)
+                preservation_fail_errno(p, r, "The file is kept, but that could not be written down; repeat the call");
+        else
+                preservation_succeeded(p);
+}
+
+static void preservation_refused(Preservation *p, int error, size_t which) {
+        drop_intents(p);
+        preserve_failure(error, p->records + which, &p->job.failure);
+        job_end(&p->job, &p->job.failure);
+}
+
+static void on_probed(WorkerReply *reply, void *userdata) {
+        Preservation *p = userdata;
+
+        if (reply->error == 0 && reply->values[0])
+                preservation_commit_one(p);
+        else if (reply->error == 0)
+                preservation_refused(p, -EOWNERDEAD, 0);
+        else /* neither yes nor no: stays an intent, which the next start settles */
+                preservation_fail_errno(p, reply->error, "The kernel can't be asked whether it keeps the file");
+}
+
+static void on_preserved(WorkerReply *reply, void *userdata) {
+        Preservation *p = userdata;
+
+        stop_point("preserve:kernel");
+        if (reply->error == 0)
+                preservation_commit_one(p);
+        else if (reply->error == -EOWNERDEAD) {
+                /* The child was killed, before or behind the kernel's yes. */
+                if (preservation_run_worker(p, probe_token, on_probed) < 0)
+                        preservation_fail_errno(p, -EAGAIN, "The kernel can't be asked whether it keeps the file");
+        } else
+                preservation_refused(p, reply->error, 0);
+}
+
+static void on_pages_made(WorkerReply *reply, void *userdata) {
+        Preservation *p = userdata;
+        int r = reply->error;
+
+        if (r >= 0)
+                r = map_new_pages(p);
+        if (r < 0)
+                preservation_fail_errno(p, r, "Can't make an index page");
+        else
+                preservation_start_kernel(p);
+}
+
+static void preservation_start_kernel(Preservation *p) {
+        int r;
+
+        r = write_intents(p);
+        if (r >= 0) {
+                stop_point("preserve:intent");
+                r = preservation_run_worker(p, preserve_files, on_preserved);
+        }
+        if (r < 0) {
+                drop_intents(p);
+                preservation_fail_errno(p, r, "Can't keep the file");
+        }
+}
+
+static int preservation_choose_part(Preservation *p) {
+        Manager *m = p->job.manager;
+        Session *s = p->job.session;
+        int r;
+
+        p->part = session_part_with_room(s);
+        if (p->part)
+                return 0;
+
+        p->part = parts_take_spare(m, PART_READY);
+        if (!p->part)
+                return -EAGAIN;
+        part_attach(p->part, s);
+        r = store_put_part(&m->store, p->part);
+        if (r < 0) {
+                part_attach(p->part, NULL);
+                p->part->role = PART_READY;
+                return r;
+        }
+        part_write_index_head(m, p->part);
+        parts_upkeep(m);
+        return 0;
+}
+
+static void preservation_run_one(Preservation *p) {
+        int r;
+
+        r = preservation_choose_part(p);
+        if (r == -EAGAIN) {
+                job_wait_for_spare(&p->job);
+                return;
+        }
+        if (r >= 0) {
+                p->session_fd = p->part->fd;
+                fill_index_head(p, p->job.session);
+                assign_ktokens(p);
+                if (p->n_pages == 0) {
+                        preservation_start_kernel(p);
+                        return;
+                }
+                r = preservation_run_worker(p, make_pages_only, on_pages_made);
+        }
+        if (r < 0)
+                preservation_fail_errno(p, r, "Can't keep the file");
+}
+
+/* --- all or none */
+
+static void nothing(void *arg, WorkerReply *reply) {
+}
+
+static void on_part_dropped(WorkerReply *reply, void *userdata) {
+        Preservation *p = userdata;
+
+        parts_upkeep(p->job.manager);
+        job_end(&p->job, &p->job.failure);
+}
+
+/* Drops the part with all that it keeps: the decision that PreserveMany() failed, before anybody was told yes.
+ * A child holds a copy of the fd, so that the last close, which takes its time, happens there. */
+static void drop_part(Preservation *p) {
+        Manager *m = p->job.manager;
+        int fd = p->part->fd, r;
+
+        drop_intents(p);
+        part_unlink_pages(m, p->part);
+        r = worker_run(&m->workers, nothing, p, &fd, 1, /* flags= */ 0, on_part_dropped, p);
+        p->part = part_close(&m->state, p->part);
+        if (r < 0) {
+                parts_upkeep(m);
+                job_end(&p->job, &p->job.failure);
+        }
+}
+
+static void on_removed_from_custody(int error, void *userdata) {
+        drop_part(userdata);
+}
+
+static void on_many_in_custody(Part *part, int error, void *userdata) {
+        Preservation *p = userdata;
+        int r;
+
+        if (error >= 0 && part) {
+                stop_point("many:custody");
+                part->leaving = false;
+                r = commit_files(p, "many:commit");
+                if (r >= 0) {
+                        preservation_succeeded(p);
+                        return;
+                }
+                error = r;
+        }
+
+        failure_set(&p->job.failure, FAILURE_NO_CUSTODY,
+                    "systemd did not take the files into custody (%s); nothing was kept. See 'systemctl status "
+                    "luod.service'",
+                    strerror(-error));
+        /* The store may have it, or get it later: have it dropped before the last close. */
+        p->part->leaving = true;
+        if (custody_remove(p->job.manager->custody, p->part->record.fdname, on_removed_from_custody, p) < 0)
+                drop_part(p);
+}
+
+static void on_many_preserved(WorkerReply *reply, void *userdata) {
+        Preservation *p = userdata;
+        Manager *m = p->job.manager;
+        int r = reply->error;
+
+        stop_point("many:kernel");
+        if (r < 0) {
+                preserve_failure(r, p->records + MIN(reply->n_done, p->n - 1), &p->job.failure);
+                drop_part(p);
+                return;
+        }
+
+        r = map_new_pages(p);
+        if (r >= 0) {
+                part_attach(p->part, p->job.session);
+                part_write_index_head(m, p->part);
+                r = store_put_part(&m->store, p->part);
+        }
+        if (r >= 0)
+                r = write_intents(p);
+        if (r >= 0) {
+                stop_point("many:intent");
+                r = part_push(m, p->part, on_many_in_custody, p);
+        }
+        if (r < 0) {
+                failure_set_errno(&p->job.failure, r, "Can't keep the files");
+                drop_part(p);
+        }
+}
+
+static void preservation_run_many(Preservation *p) {
+        Manager *m = p->job.manager;
+        int r;
+
+        p->part = parts_take_spare(m, PART_BARE);
+        if (!p->part) {
+                job_wait_for_spare(&p->job);
+                return;
+        }
+
+        /* Not the session's before the kernel has it all, but no spare any more either. */
+        p->part->role = PART_UNKNOWN;
+        p->part->leaving = true;
+        p->part->record.many = true;
+        p->session_fd = p->part->fd;
+        fill_index_head(p, p->job.session);
+        assign_ktokens(p);
+        r = preservation_run_worker(p, preserve_files, on_many_preserved);
+        if (r < 0) {
+                p->part->role = PART_BARE;
+                p->part->leaving = p->part->record.many = false;
+                preservation_fail_errno(p, r, "Can't keep the files");
+        }
+}
+
+/* --- */
+
+static void preservation_run(Job *job) {
+        Preservation *p = (Preservation *) job;
+
+        if (preservation_reduce(p) < 0) {
+                job_end(job, &job->failure);
+                return;
+        }
+        if (p->n == 0) {
+                job_end(job, /* failure= */ NULL);
+                return;
+        }
+        if (preservation_check_quota(p) < 0) {
+                job_end(job, &job->failure);
+                return;
+        }
+
+        if (p->many)
+                preservation_run_many(p);
+        else
+                preservation_run_one(p);
+}
+
+/* The same token, or the same object, twice in one call. */
+static int check_duplicates(const FileRecord *records, size_t i, Failure *ret) {
+        for (size_t j = 0; j < i; j++) {
+                if (records[i].token == records[j].token)
+                        return failure_set(ret, FAILURE_TOKEN_IN_USE, "Token %llu is there twice in this call",
+                                           (unsigned long long) records[i].token);
+                if (records[i].kind == FILE_KIND_MEMFD && records[j].kind == FILE_KIND_MEMFD &&
+                    records[i].dev == records[j].dev && records[i].ino == records[j].ino)
+                        return failure_set(ret, FAILURE_ALREADY_PRESERVED,
+                                           "Tokens %llu and %llu of this call are the same object",
+                                           (unsigned long long) records[j].token, (unsigned long long) records[i].token);
+        }
+        return 0;
+}
+
+static int preservation_take_files(Preservation *p,
+                                   const FileRecord *records,
+                                   const int *fds,
+                                   size_t n,
+                                   bool accept_write_seal,
+                                   Failure *ret) {
+        for (size_t i = 0; i < n; i++) {
+                FileRecord *record = p->records + i;
+                int r;
+
+                if (!label_is_valid(records[i].label))
+                        return failure_set(ret, FAILURE_INVALID_ARGUMENT,
+                                           "A label is at most %u bytes of UTF-8 without control characters",
+                                           LABEL_LENGTH_MAX);
+                record->token = records[i].token;
+                memcpy(record->label, records[i].label, sizeof(record->label));
+                r = file_inspect(fds[i], p->uid, accept_write_seal, record, ret);
+                if (r < 0)
+                        return r;
+                r = check_duplicates(p->records, i, ret);
+                if (r < 0)
+                        return r;
+                p->fds[i] = fd_dup(fds[i]);
+                if (p->fds[i] < 0)
+                        return failure_set_errno(ret, p->fds[i], "Can't take the file");
+                p->n++;
+        }
+        return 0;
+}
+
+int operation_preserve(Manager *m,
+                       Session *session,
+                       uid_t uid,
+                       const FileRecord *records,
+                       const int *fds,
+                       size_t n,
+                       bool many,
+                       bool accept_write_seal,
+                       job_done_fn done,
+                       void *userdata,
+                       Failure *ret) {
+        Preservation *p;
+        int r;
+
+        r = manager_check_access(session, uid, ret);
+        if (r < 0)
+                return r;
+        r = manager_check_ready(m, /* keeps= */ true, ret);
+        if (r < 0)
+                return r;
+        if (session->record.direction != DIRECTION_OUTGOING)
+                return failure_set(ret, FAILURE_WRONG_DIRECTION,
+                                   "Session '%s' is incoming: it only gives back. Make a new session to keep files over the "
+                                   "next live update",
+                                   session->record.name);
+        if (session->record.state != SESSION_LIVE)
+                return failure_set(ret, FAILURE_WRONG_DIRECTION, "Session '%s' is being ended", session->record.name);
+        if (n > FDS_PER_CALL_MAX)
+                return failure_set(ret, FAILURE_TOO_MANY_FILES, "At most %u files in one call", FDS_PER_CALL_MAX);
+
+        p = calloc(1, sizeof(*p));
+        if (!p)
+                return failure_set_errno(ret, -ENOMEM, "Can't keep the file");
+        *p = (Preservation) {
+                .job = { .manager = m,
+                         .session = session,
+                         .done = done,
+                         .userdata = userdata,
+                         .run = preservation_run,
+                         .free = preservation_free },
+                .uid = uid,
+                .many = many,
+                .records = calloc(n + 1, sizeof(FileRecord)),
+                .fds = calloc(n + 1, sizeof(int)),
+        };
+        if (!p->records || !p->fds)
+                r = failure_set_errno(ret, -ENOMEM, "Can't keep the file");
+        else
+                r = preservation_take_files(p, records, fds, n, accept_write_seal, ret);
+        if (r < 0) {
+                preservation_free(&p->job);
+                return r;
+        }
+        return job_submit(&p->job, ret);
+}
