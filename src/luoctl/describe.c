@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "describe.h"
+#include "macro.h"
+
+typedef struct Word {
+        const char *word;
+        const char *meaning;
+} Word;
+
+static const char *look_up(const Word *words, size_t n, const char *word) {
+        for (size_t i = 0; word && i < n; i++)
+                if (streq(words[i].word, word))
+                        return words[i].meaning;
+        return NULL;
+}
+
+const char *describe_direction(const char *direction) {
+        static const Word words[] = {
+                { "outgoing", "kept over the next live update" },
+                { "incoming", "brought by the last live update; retrieve what is in it, then finish it" },
+        };
+
+        return look_up(words, ARRAY_SIZE(words), direction);
+}
+
+const char *describe_flag(const char *flag) {
+        static const Word words[] = {
+                { "owner-unknown", "who owned it is not known; root owns it now" },
+                { "metadata-damaged", "some of its metadata could not be read" },
+                { "files-damaged", "some of what is known about its files could not be read" },
+                { "end-damaged", "it may have been finished or discarded: that record could not be read" },
+                { "parts-missing", "the kernel or systemd did not bring all of it" },
+                { "unindexed", "its index could not be read: which files it has is not known" },
+        };
+
+        return look_up(words, ARRAY_SIZE(words), flag);
+}
+
+const char *describe_custody(const char *custody) {
+        static const Word words[] = {
+                { "fdstore", "systemd holds the sessions, over a live update too" },
+                { "fdstore-no-kexec", "systemd holds the sessions, but not over a live update" },
+                { "degraded", "being repaired" },
+                { "none", "nobody but luod holds the sessions" },
+        };
+
+        return look_up(words, ARRAY_SIZE(words), custody);
+}
+
+static const char *custody_warning(const char *custody) {
+        static const Word words[] = {
+                { "fdstore", NULL },
+                { "fdstore-no-kexec",
+                  "This systemd does not hand its fd store over to the next kernel, so nothing is accepted. "
+                  "systemd 261 or newer is needed." },
+                { "degraded",
+                  "Some sessions are not safe with systemd at the moment; luod is putting that right. Do not "
+                  "start a live update now." },
+                { "none",
+                  "Nobody holds the sessions while luod does not run, so nothing is accepted. Is luod started "
+                  "by systemd, as luod.service?" },
+        };
+
+        return look_up(words, ARRAY_SIZE(words), custody);
+}
+
+static const char *ledger_warning(const char *ledger) {
+        static const Word words[] = {
+                { "intact", NULL },
+                { "damaged",
+                  "Some records of the ledger could not be read. 'luoctl show' tells with each session what "
+                  "that means for it." },
+                { "rebuilt",
+                  "The ledger was lost. What is known now was read from the sessions themselves: all files "
+                  "are there, but metadata is lost." },
+                { "newer",
+                  "The ledger was written by a newer luod and is left as it is. Metadata is not known until "
+                  "luod is updated." },
+                { "none", "There is no ledger: no session can be made." },
+        };
+
+        return look_up(words, ARRAY_SIZE(words), ledger);
+}
+
+static const char *kernel_warning(const ManagerInfo *info) {
+        if (streq(strempty(info->kernel_support), "supported"))
+                return NULL;
+        if (info->kernel_support_message && info->kernel_support_message[0])
+                return info->kernel_support_message;
+        return "The kernel can't keep objects over a live update.";
+}
+
+static const char *state_warning(const char *state) {
+        return streq(strempty(state), "stopping") ? "luod is stopping and takes no new calls." : NULL;
+}
+
+/* Without the kernel there is nothing to hold and nothing to write down: no need to complain of that as well. */
+static bool is_consequence(const ManagerInfo *info, const char *word) {
+        return kernel_warning(info) && streq(strempty(word), "none");
+}
+
+void describe_warnings(const ManagerInfo *info, const char *ret[static WARNINGS_MAX + 1]) {
+        const char *all[WARNINGS_MAX] = {
+                kernel_warning(info),
+                is_consequence(info, info->custody) ? NULL : custody_warning(info->custody),
+                is_consequence(info, info->ledger) ? NULL : ledger_warning(info->ledger),
+                state_warning(info->state),
+        };
+        size_t n = 0;
+
+        for (size_t i = 0; i < WARNINGS_MAX; i++)
+                if (all[i])
+                        ret[n++] = all[i];
+        ret[n] = NULL;
+}

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+/* What luoctl exits with. Scripts rely on these numbers, and luoctl(1) documents them: a number keeps its
+ * meaning for ever. */
+typedef enum ExitStatus {
+        STATUS_OK = 0,
+        STATUS_FAILURE = 1,        /* anything that is not listed below */
+        STATUS_USAGE = 2,          /* the command line can't be understood, or a name in it is not valid */
+        STATUS_NOT_FOUND = 3,      /* no such session or token */
+        STATUS_NOT_PERMITTED = 4,  /* the session is somebody else's, or the bus does not allow the call */
+        STATUS_EXISTS = 5,         /* session, token or object are taken already */
+        STATUS_NO_ROOM = 6,        /* a limit, or want of memory */
+        STATUS_UNABLE = 7,         /* this host can't keep objects: kernel or custody */
+        STATUS_UNREACHABLE = 8,    /* luod or the bus can't be reached, or does not answer */
+        STATUS_BUSY = 9,           /* not now: worth trying again */
+        STATUS_CHECK_WARNING = 10, /* `check` has warnings */
+        STATUS_CHECK_BLOCKED = 11, /* `check` found what stands in the way */
+        STATUS_DIRECTION = 12,     /* not for a session of this direction */
+        STATUS_LOST = 13,          /* the kernel could not bring the content back: it is gone for good */
+} ExitStatus;
+
+/* The status for a D-Bus error name; STATUS_FAILURE for NULL and for names it does not know. */
+ExitStatus exit_status_from_error(const char *name);

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <systemd/sd-bus.h>
+
+/* What luod tells about itself, as plain structures. One table for each interface says which property goes
+ * where; reading, encoding and printing all go by it. */
+
+typedef struct FileInfo {
+        uint64_t token;
+        char *label;
+        char *kind;
+        uint64_t size; /* bytes */
+        uint32_t mode; /* permission bits */
+        char *access;
+        char *state;
+} FileInfo;
+
+typedef struct FileList {
+        FileInfo *items;
+        size_t n_items;
+} FileList;
+
+typedef struct MetadataEntry {
+        char *key;
+        void *value; /* any bytes */
+        size_t size;
+} MetadataEntry;
+
+typedef struct MetadataList {
+        MetadataEntry *items;
+        size_t n_items;
+} MetadataList;
+
+typedef struct StringList {
+        char **items;
+        size_t n_items;
+} StringList;
+
+/* Strings are NULL, numbers 0 and lists empty where luod did not send them; see @present. */
+typedef struct ManagerInfo {
+        uint64_t present; /* bit i: manager_properties[i] was sent */
+        char *version;
+        char *state;
+        uint64_t generation;
+        bool booted_by_live_update;
+        char *kernel_support;
+        char *kernel_support_message;
+        char *custody;
+        char *ledger;
+        uint32_t n_sessions;
+        uint32_t n_files;
+        uint32_t n_parts;
+        uint64_t kept_bytes;
+        uint32_t limit_parts;
+        uint32_t limit_sessions_per_user;
+        uint32_t limit_files_per_session;
+        uint32_t limit_files;
+        uint32_t limit_metadata_per_session; /* bytes */
+} ManagerInfo;
+
+typedef struct SessionInfo {
+        uint64_t present; /* bit i: session_properties[i] was sent */
+        char *name;
+        char *direction;
+        uint32_t owner; /* uid */
+        FileList files;
+        MetadataList metadata;
+        uint64_t created_timestamp; /* µs since the epoch */
+        uint64_t created_generation;
+        StringList flags;
+} SessionInfo;
+
+typedef enum PropertyType {
+        PROPERTY_STRING,   /* char * */
+        PROPERTY_BOOL,     /* bool */
+        PROPERTY_U32,      /* uint32_t */
+        PROPERTY_U64,      /* uint64_t */
+        PROPERTY_STRINGS,  /* StringList */
+        PROPERTY_FILES,    /* FileList */
+        PROPERTY_METADATA, /* MetadataList */
+        _PROPERTY_TYPE_MAX,
+} PropertyType;
+
+typedef struct Property {
+        const char *name; /* on the bus */
+        const char *key;  /* in JSON */
+        PropertyType type;
+        size_t offset; /* in ManagerInfo or SessionInfo */
+} Property;
+
+/* Both end with an entry without a name. */
+extern const Property manager_properties[];
+extern const Property session_properties[];
+
+void manager_info_done(ManagerInfo *info);
+void session_info_done(SessionInfo *info);
+
+/* info_read() - read an a{sv} of properties
+ *
+ * @info is a zeroed ManagerInfo or SessionInfo, @properties its table. What the table does not have is
+ * passed over: a newer luod may know more.
+ * Returns 0, -ENOMEM, or another -errno if a property is not of the type that it should have; @info may then
+ * be partly filled and is to be released all the same. */
+int info_read(sd_bus_message *m, const Property *properties, void *info);
+
+/* Reads an as. As info_read(). */
+int string_list_read(sd_bus_message *m, StringList *list);
+void string_list_done(StringList *list);
+
+/* A row of ListSessions(). */
+typedef struct SessionRow {
+        char *name;
+        char *direction;
+        uint32_t owner; /* uid */
+        uint32_t n_files;
+        uint64_t size; /* bytes */
+        char *path;
+} SessionRow;
+
+typedef struct SessionRows {
+        SessionRow *items;
+        size_t n_items;
+} SessionRows;
+
+/* Reads the reply of ListSessions(), sorted by name then. As info_read(). */
+int session_rows_read(sd_bus_message *m, SessionRows *rows);
+void session_rows_done(SessionRows *rows);
+
+/* A finding of Check(). */
+typedef struct Finding {
+        char *severity; /* "ok", "warning", "blocks" */
+        char *id;
+        char *text;
+        char *advice; /* "" if there is nothing to do */
+} Finding;
+
+typedef struct Findings {
+        Finding *items;
+        size_t n_items;
+} Findings;
+
+typedef enum Severity {
+        SEVERITY_OK,
+        SEVERITY_WARNING,
+        SEVERITY_BLOCKS,
+        _SEVERITY_MAX,
+} Severity;
+
+/* Reads the reply of Check(). As info_read(). */
+int findings_read(sd_bus_message *m, Findings *findings);
+void findings_done(Findings *findings);
+
+/* The severity of a finding; one that luoctl does not know is a warning. */
+Severity finding_severity(const Finding *finding);
+
+/* The worst of all, and how many there are of each severity. */
+Severity findings_worst(const Findings *findings, size_t ret_count[static _SEVERITY_MAX]);
+
+const char *severity_to_string(Severity severity);

@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <fcntl.h>
+#include <langinfo.h>
+#include <locale.h>
+#include <unistd.h>
+
+#include "config.h"
+#include "output.h"
+#include "verbs.h"
+
+static ExitStatus verb_help(const Options *options);
+
+static const Verb verbs[] = {
+        {
+                .name = "status",
+                .arguments = "",
+                .summary = "Show how luod is doing",
+                .description =
+                        "Shows what luod holds, what the kernel and systemd give it, and what is not as it\n"
+                        "should be.",
+                .options = OPTION_JSON | OPTION_BYTES,
+                .run = verb_status,
+        },
+        {
+                .name = "list",
+                .arguments = "",
+                .summary = "List sessions",
+                .description = "Lists the sessions that you may see: root sees all, others see their own.",
+                .options = OPTION_JSON | OPTION_BYTES | OPTION_NO_LEGEND,
+                .run = verb_list,
+        },
+        {
+                .name = "show",
+                .arguments = "SESSION",
+                .summary = "Show a session and its files",
+                .description = "Shows a session with its metadata and the files that it keeps.",
+                .options = OPTION_JSON | OPTION_BYTES | OPTION_NO_LEGEND,
+                .min_arguments = 1,
+                .max_arguments = 1,
+                .run = verb_show,
+        },
+        {
+                .name = "create",
+                .arguments = "SESSION",
+                .summary = "Make a session",
+                .description =
+                        "Makes a session that is kept over the next live update, and prints its object path.",
+                .options = OPTION_JSON | OPTION_METADATA,
+                .min_arguments = 1,
+                .max_arguments = 1,
+                .run = verb_create,
+        },
+        {
+                .name = "preserve",
+                .arguments = "SESSION TOKEN FILE|-",
+                .summary = "Keep a copy of a file",
+                .description =
+                        "Copies FILE, or standard input, into memory and keeps that copy under TOKEN, a\n"
+                        "number of your choice (decimal, or hexadecimal after 0x). Later changes of FILE are\n"
+                        "not followed. The session must be an outgoing one.",
+                .options = OPTION_LABEL,
+                .min_arguments = 3,
+                .max_arguments = 3,
+                .run = verb_preserve,
+        },
+        {
+                .name = "retrieve",
+                .arguments = "SESSION TOKEN [FILE|-]",
+                .summary = "Get back what was kept",
+                .description =
+                        "Writes what is kept under TOKEN to FILE, or to standard output. A regular FILE that\n"
+                        "is there already is replaced in one step. The session must be an incoming one; it\n"
+                        "still keeps the content until it is finished.",
+                .min_arguments = 2,
+                .max_arguments = 3,
+                .run = verb_retrieve,
+        },
+        {
+                .name = "set-metadata",
+                .arguments = "SESSION KEY=VALUE...",
+                .summary = "Change a session's metadata",
+                .description = "Sets metadata of a session. An empty VALUE removes KEY.",
+                .min_arguments = 2,
+                .max_arguments = -1,
+                .run = verb_set_metadata,
+        },
+        {
+                .name = "finish",
+                .arguments = "SESSION",
+                .summary = "End an incoming session",
+                .description =
+                        "Ends a session that a live update brought. What was not retrieved before is gone\n"
+                        "for good; what 'luoctl retrieve' wrote is a copy and stays.",
+                .min_arguments = 1,
+                .max_arguments = 1,
+                .run = verb_finish,
+        },
+        {
+                .name = "discard",
+                .arguments = "SESSION",
+                .summary = "Drop a session and all it keeps",
+                .description = "Drops a session of either direction. What it keeps is gone for good.",
+                .min_arguments = 1,
+                .max_arguments = 1,
+                .run = verb_discard,
+        },
+        {
+                .name = "check",
+                .arguments = "",
+                .summary = "Tell what stands in the way of a live update",
+                .description =
+                        "Lists what luod found about this host, and what to do about it. The exit status is\n"
+                        "0 if all is well, 10 if there are warnings, 11 if objects can't be kept.",
+                .options = OPTION_JSON | OPTION_NO_LEGEND,
+                .run = verb_check,
+        },
+        {
+                .name = "monitor",
+                .arguments = "",
+                .summary = "Print what happens, as it happens",
+                .description =
+                        "Prints a line for each session that comes or goes, each change, and when luod goes\n"
+                        "away or comes back, until it is interrupted.",
+                .options = OPTION_JSON,
+                .run = verb_monitor,
+        },
+        {
+                .name = "help",
+                .arguments = "[VERB]",
+                .summary = "Show this, or the help on a verb",
+                .description = "Shows the help on luoctl or on one of its verbs.",
+                .max_arguments = 1,
+                .run = verb_help,
+        },
+        {},
+};
+
+static ExitStatus verb_help(const Options *options) {
+        const Verb *verb;
+
+        if (options->n_arguments == 0) {
+                help_print(verbs);
+                return STATUS_OK;
+        }
+
+        verb = verb_find(verbs, options->arguments[0]);
+        if (!verb)
+                return report_usage(NULL, "There is no verb '%s'.", options->arguments[0]);
+        help_print_verb(verb);
+        return STATUS_OK;
+}
+
+/* A connection or file of luoctl's must not become 0, 1 or 2, or results would be written into it. Opened
+ * read-only, so that to write there still fails. */
+static void occupy_standard_fds(void) {
+        int fd;
+
+        do
+                fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+        while (fd >= 0 && fd <= STDERR_FILENO);
+
+        if (fd >= 0)
+                (void) close(fd);
+}
+
+/* Names are UTF-8 whatever the locale says: one that does not know it could not measure wide characters. */
+static void set_locale(void) {
+        (void) setlocale(LC_ALL, "");
+        if (!streq(nl_langinfo(CODESET), "UTF-8"))
+                (void) setlocale(LC_CTYPE, "C.UTF-8");
+}
+
+static ExitStatus run(const Options *options) {
+        if (options->version) {
+                printf("luoctl " PROJECT_VERSION "\n");
+                return STATUS_OK;
+        }
+        if (!options->verb) {
+                help_print(verbs);
+                return STATUS_OK;
+        }
+        if (options->help) {
+                help_print_verb(options->verb);
+                return STATUS_OK;
+        }
+
+        return options->verb->run(options);
+}
+
+int main(int argc, char **argv) {
+        _cleanup_(options_done) Options options = OPTIONS_NULL;
+        ExitStatus status;
+
+        occupy_standard_fds();
+        set_locale();
+        status = options_parse(argc, argv, verbs, &options);
+        if (status == STATUS_OK)
+                status = run(&options);
+        return output_finish(status);
+}

@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <getopt.h>
+
+#include "options.h"
+#include "output.h"
+
+enum {
+        ARG_VERSION = 0x100,
+        ARG_JSON,
+        ARG_BYTES,
+        ARG_NO_LEGEND,
+        ARG_LABEL,
+        ARG_METADATA,
+};
+
+static const struct option long_options[] = {
+        { "help", no_argument, NULL, 'h' },
+        { "version", no_argument, NULL, ARG_VERSION },
+        { "json", required_argument, NULL, ARG_JSON },
+        { "bytes", no_argument, NULL, ARG_BYTES },
+        { "no-legend", no_argument, NULL, ARG_NO_LEGEND },
+        { "label", required_argument, NULL, ARG_LABEL },
+        { "metadata", required_argument, NULL, ARG_METADATA },
+        {},
+};
+
+static const struct {
+        OptionFlags flag;
+        const char *name;
+        const char *form;
+        const char *help;
+} option_help[] = {
+        { OPTION_JSON, "--json", "--json=MODE", "Print JSON: short (one line), pretty, or off" },
+        { OPTION_BYTES, "--bytes", "--bytes", "Print sizes in bytes" },
+        { OPTION_NO_LEGEND, "--no-legend", "--no-legend",
+          "Print neither column headers nor a closing line" },
+        { OPTION_LABEL, "--label", "--label=LABEL", "A name for the content, for people (up to 63 bytes)" },
+        { OPTION_METADATA, "--metadata", "--metadata=KEY=VALUE",
+          "Set metadata; may be given several times" },
+};
+
+const Verb *verb_find(const Verb *verbs, const char *name) {
+        for (const Verb *v = verbs; v->name; v++)
+                if (streq(v->name, name))
+                        return v;
+        return NULL;
+}
+
+void options_done(Options *o) {
+        free(o->metadata);
+        *o = (Options) OPTIONS_NULL;
+}
+
+static int add_metadata(Options *o, const char *assignment) {
+        const char **larger = reallocarray(o->metadata, o->n_metadata + 1, sizeof(*larger));
+
+        if (!larger)
+                return -ENOMEM;
+        o->metadata = larger;
+        o->metadata[o->n_metadata++] = assignment;
+        return 0;
+}
+
+/* What getopt_long() stumbled over; @word is the last argument that it is through with. */
+static ExitStatus refuse_option(int c, const char *word) {
+        if (c == ':')
+                return report_usage(NULL, "Option '%s' needs a value.", word);
+        /* A letter it does not know, perhaps one of several in an argument. */
+        if (optopt > 0 && optopt < ARG_VERSION && optopt != 'h')
+                return report_usage(NULL, "There is no option '-%c'.", optopt);
+        if (optopt > 0)
+                return report_usage(NULL, "Option '%.*s' takes no value.", (int) strcspn(word, "="), word);
+        return report_usage(NULL, "There is no option '%s'.", word);
+}
+
+/* One option that getopt_long() found; *given collects OptionFlags. */
+static ExitStatus take_option(Options *o, int c, const char *word, unsigned *given) {
+        switch (c) {
+        case 'h':
+                o->help = true;
+                return STATUS_OK;
+        case ARG_VERSION:
+                o->version = true;
+                return STATUS_OK;
+        case ARG_JSON:
+                o->json = json_mode_from_string(optarg);
+                if (o->json == _JSON_MODE_INVALID)
+                        return report_usage(NULL, "'%s' is not a mode of --json: short, pretty, off.",
+                                            optarg);
+                *given |= OPTION_JSON;
+                return STATUS_OK;
+        case ARG_BYTES:
+                o->bytes = true;
+                *given |= OPTION_BYTES;
+                return STATUS_OK;
+        case ARG_NO_LEGEND:
+                o->legend = false;
+                *given |= OPTION_NO_LEGEND;
+                return STATUS_OK;
+        case ARG_LABEL:
+                o->label = optarg;
+                *given |= OPTION_LABEL;
+                return STATUS_OK;
+        case ARG_METADATA:
+                *given |= OPTION_METADATA;
+                return add_metadata(o, optarg) < 0 ? report_oom() : STATUS_OK;
+        default:
+                return refuse_option(c, word);
+        }
+}
+
+static ExitStatus check_verb(const Options *o, unsigned given) {
+        const Verb *v = o->verb;
+
+        for (size_t i = 0; i < ARRAY_SIZE(option_help); i++)
+                if (given & option_help[i].flag & ~v->options)
+                        return report_usage(v->name, "'%s' does not take %s.", v->name, option_help[i].name);
+
+        if (o->n_arguments < v->min_arguments)
+                return report_usage(v->name, "'%s' needs more arguments: %s", v->name, v->arguments);
+        if (v->max_arguments == 0 && o->n_arguments > 0)
+                return report_usage(v->name, "'%s' takes no arguments.", v->name);
+        if (v->max_arguments >= 0 && o->n_arguments > v->max_arguments)
+                return report_usage(v->name, "'%s' takes fewer arguments: %s", v->name, v->arguments);
+        return STATUS_OK;
+}
+
+static ExitStatus parse(int argc, char **argv, const Verb *verbs, Options *o) {
+        unsigned given = 0;
+        ExitStatus status;
+
+        optind = 0; /* once more from the start: tests call this several times */
+        opterr = 0;
+        for (;;) {
+                int c = getopt_long(argc, argv, ":h", long_options, NULL);
+
+                if (c < 0)
+                        break;
+                status = take_option(o, c, argv[optind - 1], &given);
+                if (status != STATUS_OK)
+                        return status;
+        }
+
+        if (o->version || (o->help && optind == argc))
+                return STATUS_OK;
+        if (optind == argc)
+                return report_usage(NULL, "No verb given.");
+
+        o->verb = verb_find(verbs, argv[optind]);
+        if (!o->verb)
+                return report_usage(NULL, "There is no verb '%s'.", argv[optind]);
+        o->arguments = argv + optind + 1;
+        o->n_arguments = argc - optind - 1;
+
+        return o->help ? STATUS_OK : check_verb(o, given);
+}
+
+ExitStatus options_parse(int argc, char **argv, const Verb *verbs, Options *ret) {
+        *ret = (Options) OPTIONS_NULL;
+        return parse(argc, argv, verbs, ret);
+}
+
+void help_print(const Verb *verbs) {
+        printf("Usage: luoctl [OPTION...] VERB [ARGUMENT...]\n\n"
+               "Keep objects alive over a live update of the kernel, with luod.\n\n"
+               "Verbs:\n");
+        for (const Verb *v = verbs; v->name; v++) {
+                char usage[64];
+
+                snprintf(usage, sizeof(usage), "%s %s", v->name, v->arguments);
+                printf("  %-36s %s\n", usage, v->summary);
+        }
+
+        printf("\nOptions (each verb's --help tells which it takes):\n");
+        for (size_t i = 0; i < ARRAY_SIZE(option_help); i++)
+                printf("  %-36s %s\n", option_help[i].form, option_help[i].help);
+        printf("  %-36s %s\n  %-36s %s\n\n", "-h, --help", "Show this, or the help on a verb", "--version",
+               "Show the version");
+        printf("See luoctl(1) for the exit status and the JSON that is printed.\n");
+}
+
+void help_print_verb(const Verb *v) {
+        printf("Usage: luoctl %s%s%s%s\n\n%s\n", v->name, v->options ? " [OPTION...]" : "",
+               v->arguments[0] ? " " : "", v->arguments, v->description);
+
+        printf("\nOptions:\n");
+        for (size_t i = 0; i < ARRAY_SIZE(option_help); i++)
+                if (v->options & option_help[i].flag)
+                        printf("  %-22s %s\n", option_help[i].form, option_help[i].help);
+        printf("  %-22s %s\n", "-h, --help", "Show this help");
+}

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "encode.h"
+#include "exit-status.h"
+#include "macro.h"
+
+/* The command line: luoctl [OPTION...] VERB [ARGUMENT...] */
+
+typedef struct Options Options;
+
+/* Bits of Verb.options */
+typedef enum OptionFlags {
+        OPTION_JSON = 1 << 0,
+        OPTION_BYTES = 1 << 1,
+        OPTION_NO_LEGEND = 1 << 2,
+        OPTION_LABEL = 1 << 3,
+        OPTION_METADATA = 1 << 4,
+} OptionFlags;
+
+typedef struct Verb {
+        const char *name;
+        const char *arguments; /* for the help; "" if there are none */
+        const char *summary;   /* one line */
+        const char *description;
+        unsigned options; /* OptionFlags that it takes, besides --help */
+        int min_arguments;
+        int max_arguments; /* -1: any number */
+        ExitStatus (*run)(const Options *options);
+} Verb;
+
+/* What to do, and how. All strings are borrowed from argv. */
+struct Options {
+        const Verb *verb;       /* NULL: none was given (--help alone) */
+        char *const *arguments; /* of the verb */
+        int n_arguments;
+        bool help;
+        bool version;
+        JsonMode json;
+        bool bytes;
+        bool legend;
+        const char *label;
+        const char **metadata; /* KEY=VALUE, owned array */
+        size_t n_metadata;
+};
+
+#define OPTIONS_NULL \
+        { .json = JSON_OFF, .legend = true, .label = "" }
+
+/* options_parse() - understand the command line
+ *
+ * Reorders @argv, as getopt_long() does. @verbs ends with an entry without a name. Without a verb, one named
+ * "help" or --help is what is meant. Release @ret with options_done() in any case.
+ * Returns STATUS_OK, or STATUS_USAGE after saying why. */
+ExitStatus options_parse(int argc, char **argv, const Verb *verbs, Options *ret);
+void options_done(Options *options);
+
+const Verb *verb_find(const Verb *verbs, const char *name);
+
+/* The help on everything, and on one verb. */
+void help_print(const Verb *verbs);
+void help_print_verb(const Verb *verb);

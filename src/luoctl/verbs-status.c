@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <inttypes.h>
+
+#include "bus-names.h"
+#include "client.h"
+#include "describe.h"
+#include "format-value.h"
+#include "output.h"
+#include "verbs.h"
+
+static void print_manager(const Options *o, const ManagerInfo *info) {
+        enum { WIDTH = 13 };
+        char kept[FORMAT_BYTES_MAX], metadata[FORMAT_BYTES_MAX];
+
+        print_key("luod", WIDTH);
+        print_text(strempty(info->version));
+        printf(", ");
+        print_described(info->state, NULL);
+        print_key("Kernel", WIDTH);
+        print_described(info->kernel_support, NULL);
+        print_key("Custody", WIDTH);
+        print_described(info->custody, describe_custody(info->custody));
+        print_key("Ledger", WIDTH);
+        print_described(info->ledger, NULL);
+        print_key("Live updates", WIDTH);
+        printf("%" PRIu64 " since the last cold boot%s\n", info->generation,
+               info->booted_by_live_update ? "; this boot brought sessions along" : "");
+
+        print_key("Sessions", WIDTH);
+        printf("%" PRIu32 " (up to %" PRIu32 " a user)\n", info->n_sessions, info->limit_sessions_per_user);
+        print_key("Files", WIDTH);
+        printf("%" PRIu32 " of %" PRIu32 " (up to %" PRIu32 " a session)\n", info->n_files,
+               info->limit_files, info->limit_files_per_session);
+        print_key("Kept", WIDTH);
+        printf("%s (and up to %s of metadata a session)\n", format_size(kept, info->kept_bytes, o->bytes),
+               format_size(metadata, info->limit_metadata_per_session, o->bytes));
+        print_key("Parts", WIDTH);
+        printf("%" PRIu32 " of %" PRIu32 " kernel sessions in use\n", info->n_parts, info->limit_parts);
+}
+
+ExitStatus verb_status(const Options *o) {
+        _cleanup_(sd_bus_flush_close_unrefp) sd_bus *bus = NULL;
+        _cleanup_(manager_info_done) ManagerInfo info = {};
+        _cleanup_free_ char *json = NULL;
+        const char *warnings[WARNINGS_MAX + 1];
+        ExitStatus status;
+
+        status = client_open(&bus);
+        if (status != STATUS_OK)
+                return status;
+        status = client_get_manager(bus, &info);
+        if (status != STATUS_OK)
+                return status;
+
+        describe_warnings(&info, warnings);
+        if (o->json != JSON_OFF) {
+                if (encode_manager(&info, warnings, o->json, &json) < 0)
+                        return report_oom();
+                print_json(json);
+                return STATUS_OK;
+        }
+
+        print_manager(o, &info);
+        for (const char **w = warnings; *w; w++) {
+                printf("\nWarning: ");
+                print_text(*w);
+                putchar('\n');
+        }
+        return STATUS_OK;
+}
+
+static void print_finding(const Finding *f) {
+        printf("%-9s", severity_to_string(finding_severity(f)));
+        print_text(f->id);
+        printf(": ");
+        print_text(f->text);
+        putchar('\n');
+
+        if (f->advice[0]) {
+                printf("%9s-> ", "");
+                print_text(f->advice);
+                putchar('\n');
+        }
+}
+
+static void print_findings(const Options *o, const Findings *findings) {
+        size_t count[_SEVERITY_MAX];
+        Severity worst = findings_worst(findings, count);
+
+        for (size_t i = 0; i < findings->n_items; i++)
+                print_finding(&findings->items[i]);
+        if (!o->legend)
+                return;
+
+        if (worst == SEVERITY_OK)
+                printf("\nNothing stands in the way of keeping objects over a live update.\n");
+        else if (worst == SEVERITY_WARNING)
+                printf("\nObjects will be kept over a live update. Warnings: %zu\n",
+                       count[SEVERITY_WARNING]);
+        else
+                printf("\nObjects can't be kept over a live update now. Blocking: %zu, warnings: %zu\n",
+                       count[SEVERITY_BLOCKS], count[SEVERITY_WARNING]);
+}
+
+static ExitStatus status_of_findings(const Findings *findings) {
+        static const ExitStatus statuses[_SEVERITY_MAX] = {
+                [SEVERITY_OK] = STATUS_OK,
+                [SEVERITY_WARNING] = STATUS_CHECK_WARNING,
+                [SEVERITY_BLOCKS] = STATUS_CHECK_BLOCKED,
+        };
+        size_t count[_SEVERITY_MAX];
+
+        return statuses[findings_worst(findings, count)];
+}
+
+ExitStatus verb_check(const Options *o) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL, *reply = NULL;
+        _cleanup_(sd_bus_flush_close_unrefp) sd_bus *bus = NULL;
+        _cleanup_(findings_done) Findings findings = {};
+        _cleanup_free_ char *json = NULL;
+        ExitStatus status;
+        int r;
+
+        status = client_open(&bus);
+        if (status != STATUS_OK)
+                return status;
+        status = client_new_call(bus, LUOD_OBJECT_PATH, "Check", &m);
+        if (status != STATUS_OK)
+                return status;
+        status = client_call(bus, m, CLIENT_TIMEOUT, &reply);
+        if (status != STATUS_OK)
+                return status;
+        r = findings_read(reply, &findings);
+        if (r < 0)
+                return client_message_failed(r);
+
+        if (o->json == JSON_OFF)
+                print_findings(o, &findings);
+        else {
+                if (encode_findings(&findings, o->json, &json) < 0)
+                        return report_oom();
+                print_json(json);
+        }
+        return status_of_findings(&findings);
+}

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "options.h"
+
+/* What each verb does. The number of arguments has been checked; all have told the user of any failure. */
+
+ExitStatus verb_status(const Options *options);
+ExitStatus verb_list(const Options *options);
+ExitStatus verb_show(const Options *options);
+ExitStatus verb_check(const Options *options);
+
+ExitStatus verb_create(const Options *options);
+ExitStatus verb_preserve(const Options *options);
+ExitStatus verb_retrieve(const Options *options);
+ExitStatus verb_set_metadata(const Options *options);
+ExitStatus verb_finish(const Options *options);
+ExitStatus verb_discard(const Options *options);
+
+ExitStatus verb_monitor(const Options *options);
