@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "encode.h"
+#include "macro.h"
+
+/* Bits of SessionInfo.present, by name. */
+static uint64_t present(const Property *properties, const char *name) {
+        for (size_t i = 0; properties[i].name; i++)
+                if (streq(properties[i].name, name))
+                        return UINT64_C(1) << i;
+        fail();
+        return 0;
+}
+
+static void assert_json(char *json, const char *expected) {
+        assert_string_equal(json, expected);
+        free(json);
+}
+
+static char *encode_value(void *value, size_t size) {
+        static char key[] = "k";
+        MetadataEntry entry = { .key = key, .value = value, .size = size };
+        SessionInfo info = {
+                .present = present(session_properties, "Metadata"),
+                .metadata = { .items = &entry, .n_items = 1 },
+        };
+        char *json = NULL;
+
+        assert_int_equal(encode_session(&info, JSON_SHORT, &json), 0);
+        return json;
+}
+
+#define BYTES(s) (char[]){ s }, sizeof(s) - 1
+
+static void test_modes_have_names(void **state) {
+        assert_int_equal(json_mode_from_string("off"), JSON_OFF);
+        assert_int_equal(json_mode_from_string("short"), JSON_SHORT);
+        assert_int_equal(json_mode_from_string("pretty"), JSON_PRETTY);
+        assert_int_equal(json_mode_from_string(""), _JSON_MODE_INVALID);
+        assert_int_equal(json_mode_from_string("Short"), _JSON_MODE_INVALID);
+}
+
+static void test_metadata_is_text_where_it_can_be(void **state) {
+        assert_json(encode_value(BYTES("")), "{\"metadata\":{\"k\":\"\"}}");
+        assert_json(encode_value(BYTES("ä/\"\n")), "{\"metadata\":{\"k\":\"ä/\\\"\\n\"}}");
+        assert_json(encode_value(BYTES("a\0b")), "{\"metadata\":{\"k\":\"a\\u0000b\"}}");
+        assert_json(encode_value(BYTES("\xc2\x9b")), "{\"metadata\":{\"k\":\"\\u009b\"}}");
+}
+
+static void test_metadata_is_base64_where_it_must_be(void **state) {
+        assert_json(encode_value(BYTES("\xff")), "{\"metadata\":{\"k\":{\"base64\":\"/w==\"}}}");
+        assert_json(encode_value(BYTES("\xff\xee")), "{\"metadata\":{\"k\":{\"base64\":\"/+4=\"}}}");
+        assert_json(encode_value(BYTES("\xff\xee\xdd")), "{\"metadata\":{\"k\":{\"base64\":\"/+7d\"}}}");
+        assert_json(encode_value(BYTES("\xff\0\0\0")), "{\"metadata\":{\"k\":{\"base64\":\"/wAAAA==\"}}}");
+}
+
+static void test_tokens_have_all_their_bits(void **state) {
+        static char label[] = "ram", kind[] = "memfd", access[] = "ro", kept[] = "kept";
+        FileInfo file = {
+                .token = UINT64_MAX,
+                .label = label,
+                .kind = kind,
+                .size = UINT64_C(1) << 40,
+                .mode = 0600,
+                .access = access,
+                .state = kept,
+        };
+        SessionInfo info = {
+                .present = present(session_properties, "Files"),
+                .files = { .items = &file, .n_items = 1 },
+        };
+        char *json = NULL;
+
+        assert_int_equal(encode_session(&info, JSON_SHORT, &json), 0);
+        assert_json(json, "{\"files\":[{\"token\":18446744073709551615,\"label\":\"ram\",\"kind\":\"memfd\","
+                          "\"size\":1099511627776,\"mode\":384,\"access\":\"ro\",\"state\":\"kept\"}]}");
+}
+
+static void test_what_was_not_sent_is_left_out(void **state) {
+        SessionInfo info = { .present = present(session_properties, "Owner"), .owner = 1000 };
+        char *json = NULL;
+
+        assert_int_equal(encode_session(&info, JSON_SHORT, &json), 0);
+        assert_json(json, "{\"owner\":1000}");
+}
+
+static void test_manager_carries_its_warnings(void **state) {
+        static char version[] = "1";
+        ManagerInfo info = {
+                .present = present(manager_properties, "Version") |
+                           present(manager_properties, "BootedByLiveUpdate"),
+                .version = version,
+                .booted_by_live_update = true,
+        };
+        char *json = NULL;
+
+        assert_int_equal(encode_manager(&info, (const char *const[]){ "one", NULL }, JSON_SHORT, &json), 0);
+        assert_json(json, "{\"version\":\"1\",\"booted_by_live_update\":true,\"warnings\":[\"one\"]}");
+}
+
+static void test_lists_may_be_empty(void **state) {
+        char *json = NULL;
+
+        assert_int_equal(encode_session_rows(&(SessionRows){}, JSON_SHORT, &json), 0);
+        assert_json(json, "[]");
+        assert_int_equal(encode_findings(&(Findings){}, JSON_SHORT, &json), 0);
+        assert_json(json, "{\"verdict\":\"ok\",\"findings\":[]}");
+}
+
+static void test_verdict_is_the_worst_finding(void **state) {
+        static char ok[] = "ok", blocks[] = "blocks", new_word[] = "frightening", empty[] = "";
+        Finding items[] = {
+                { .severity = ok, .id = empty, .text = empty, .advice = empty },
+                { .severity = new_word, .id = empty, .text = empty, .advice = empty },
+                { .severity = blocks, .id = empty, .text = empty, .advice = empty },
+        };
+        size_t count[_SEVERITY_MAX];
+
+        assert_int_equal(findings_worst(&(Findings){ items, 1 }, count), SEVERITY_OK);
+        assert_int_equal(findings_worst(&(Findings){ items, 2 }, count), SEVERITY_WARNING);
+        assert_int_equal(findings_worst(&(Findings){ items, 3 }, count), SEVERITY_BLOCKS);
+        assert_int_equal(count[SEVERITY_WARNING], 1);
+}
+
+static void test_events_say_only_what_happened(void **state) {
+        Event e = {
+                .timestamp = 5, .event = "session-removed", .session = "s", .path = "/p", .how = "finished"
+        };
+        SessionInfo info = { .present = present(session_properties, "Owner"), .owner = 1 };
+        static char name[] = "Files", *names[] = { name };
+        StringList invalidated = { .items = names, .n_items = 1 };
+        char *json = NULL;
+
+        assert_int_equal(encode_event(&e, JSON_SHORT, &json), 0);
+        assert_json(json, "{\"timestamp\":5,\"event\":\"session-removed\",\"session\":\"s\",\"path\":\"/p\","
+                          "\"how\":\"finished\"}");
+
+        e = (Event){
+                .event = "changed",
+                .properties = session_properties,
+                .info = &info,
+                .invalidated = &invalidated,
+        };
+        assert_int_equal(encode_event(&e, JSON_SHORT, &json), 0);
+        assert_json(
+                json,
+                "{\"timestamp\":0,\"event\":\"changed\",\"changed\":{\"owner\":1},\"invalidated\":[\"Files\"]}");
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_modes_have_names),
+                cmocka_unit_test(test_metadata_is_text_where_it_can_be),
+                cmocka_unit_test(test_metadata_is_base64_where_it_must_be),
+                cmocka_unit_test(test_tokens_have_all_their_bits),
+                cmocka_unit_test(test_what_was_not_sent_is_left_out),
+                cmocka_unit_test(test_manager_carries_its_warnings),
+                cmocka_unit_test(test_lists_may_be_empty),
+                cmocka_unit_test(test_verdict_is_the_worst_finding),
+                cmocka_unit_test(test_events_say_only_what_happened),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}

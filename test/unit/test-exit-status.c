@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "bus-names.h"
+#include "exit-status.h"
+#include "macro.h"
+
+static void test_scripts_can_tell_what_to_do_next(void **state) {
+        assert_int_equal(exit_status_from_error(LUOD_ERROR_INVALID_NAME), STATUS_USAGE);
+        assert_int_equal(exit_status_from_error(LUOD_ERROR_NO_SUCH_SESSION), STATUS_NOT_FOUND);
+        assert_int_equal(exit_status_from_error(LUOD_ERROR_NO_SUCH_TOKEN), STATUS_NOT_FOUND);
+        assert_int_equal(exit_status_from_error(LUOD_ERROR_NOT_OWNER), STATUS_NOT_PERMITTED);
+        assert_int_equal(exit_status_from_error(LUOD_ERROR_TOKEN_IN_USE), STATUS_EXISTS);
+        assert_int_equal(exit_status_from_error(LUOD_ERROR_QUOTA_EXCEEDED), STATUS_NO_ROOM);
+        assert_int_equal(exit_status_from_error(LUOD_ERROR_KERNEL_UNSUPPORTED), STATUS_UNABLE);
+        assert_int_equal(exit_status_from_error(LUOD_ERROR_SHUTTING_DOWN), STATUS_BUSY);
+        assert_int_equal(exit_status_from_error(LUOD_ERROR_WRONG_DIRECTION), STATUS_DIRECTION);
+        assert_int_equal(exit_status_from_error(LUOD_ERROR_RETRIEVE_FAILED), STATUS_LOST);
+}
+
+static void test_a_missing_service_is_not_a_missing_session(void **state) {
+        static const char *const names[] = {
+                "org.freedesktop.DBus.Error.ServiceUnknown",
+                "org.freedesktop.DBus.Error.NoReply",
+                "org.freedesktop.DBus.Error.Spawn.ChildExited",
+                "org.freedesktop.systemd1.UnitMasked",
+                "System.Error.ECONNRESET",
+        };
+
+        for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+                assert_int_equal(exit_status_from_error(names[i]), STATUS_UNREACHABLE);
+}
+
+static void test_unknown_errors_are_failures(void **state) {
+        assert_int_equal(exit_status_from_error(NULL), STATUS_FAILURE);
+        assert_int_equal(exit_status_from_error(""), STATUS_FAILURE);
+        assert_int_equal(exit_status_from_error("org.luod1.Error.FromTheFuture"), STATUS_FAILURE);
+        assert_int_equal(exit_status_from_error(LUOD_ERROR_NO_SUCH_SESSION "s"), STATUS_FAILURE);
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_scripts_can_tell_what_to_do_next),
+                cmocka_unit_test(test_a_missing_service_is_not_a_missing_session),
+                cmocka_unit_test(test_unknown_errors_are_failures),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "info.h"
+#include "macro.h"
+
+/* A connection only gives messages their byte order: nothing is ever sent. */
+typedef struct Fixture {
+        sd_bus *bus;
+        sd_bus_message *m;
+        int other_end;
+        ManagerInfo manager;
+        SessionInfo session;
+        SessionRows rows;
+        Findings findings;
+} Fixture;
+
+static int set_up(void **state) {
+        Fixture *f = calloc(1, sizeof(*f));
+        int fds[2];
+
+        assert_non_null(f);
+        assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
+        f->other_end = fds[1];
+        assert_true(sd_bus_new(&f->bus) >= 0);
+        assert_true(sd_bus_set_fd(f->bus, fds[0], fds[0]) >= 0);
+        assert_true(sd_bus_start(f->bus) >= 0);
+        assert_true(sd_bus_message_new_signal(f->bus, &f->m, "/", "test.Test", "Test") >= 0);
+        *state = f;
+        return 0;
+}
+
+static int tear_down(void **state) {
+        Fixture *f = *state;
+
+        manager_info_done(&f->manager);
+        session_info_done(&f->session);
+        session_rows_done(&f->rows);
+        findings_done(&f->findings);
+        sd_bus_message_unref(f->m);
+        sd_bus_close_unref(f->bus);
+        close(f->other_end);
+        free(f);
+        return 0;
+}
+
+/* From writing to reading. */
+static void turn(Fixture *f) {
+        assert_true(sd_bus_message_seal(f->m, 1, 0) >= 0);
+        assert_true(sd_bus_message_rewind(f->m, /* complete= */ true) >= 0);
+}
+
+static uint64_t present(const Property *properties, const char *name) {
+        for (size_t i = 0; properties[i].name; i++)
+                if (streq(properties[i].name, name))
+                        return UINT64_C(1) << i;
+        fail();
+        return 0;
+}
+
+static void test_properties_land_in_their_fields(void **state) {
+        Fixture *f = *state;
+
+        assert_true(sd_bus_message_append(f->m,
+                                          "a{sv}",
+                                          4,
+                                          "Custody", "s", "fdstore",
+                                          "BootedByLiveUpdate", "b", 1,
+                                          "NFiles", "u", UINT32_MAX,
+                                          "KeptBytes", "t", UINT64_MAX) >= 0);
+        turn(f);
+
+        assert_int_equal(info_read(f->m, manager_properties, &f->manager), 0);
+        assert_string_equal(f->manager.custody, "fdstore");
+        assert_true(f->manager.booted_by_live_update);
+        assert_int_equal(f->manager.n_files, UINT32_MAX);
+        assert_true(f->manager.kept_bytes == UINT64_MAX);
+        assert_null(f->manager.ledger);
+        assert_true(f->manager.present & present(manager_properties, "Custody"));
+        assert_false(f->manager.present & present(manager_properties, "Ledger"));
+}
+
+static void test_properties_of_a_newer_luod_are_passed_over(void **state) {
+        Fixture *f = *state;
+
+        assert_true(sd_bus_message_append(f->m,
+                                          "a{sv}",
+                                          2,
+                                          "Future", "a(sv)", 1, "x", "u", 7,
+                                          "Name", "s", "vm-1") >= 0);
+        turn(f);
+
+        assert_int_equal(info_read(f->m, session_properties, &f->session), 0);
+        assert_string_equal(f->session.name, "vm-1");
+}
+
+static void test_a_property_of_another_type_is_refused(void **state) {
+        Fixture *f = *state;
+
+        assert_true(sd_bus_message_append(f->m, "a{sv}", 1, "Owner", "s", "root") >= 0);
+        turn(f);
+
+        assert_true(info_read(f->m, session_properties, &f->session) < 0);
+}
+
+static void test_files_and_metadata_come_complete(void **state) {
+        Fixture *f = *state;
+
+        assert_true(sd_bus_message_append(f->m,
+                                          "a{sv}",
+                                          3,
+                                          "Files", "a(tsstuss)", 2,
+                                          UINT64_MAX, "ram", "memfd", UINT64_C(4096), 0600U, "rw", "kept",
+                                          UINT64_C(0), "", "file", UINT64_C(0), 0U, "ro", "failed",
+                                          "Metadata", "a{say}", 2,
+                                          "empty", 0,
+                                          "key", 3, 0xff, 0, 'x',
+                                          "Flags", "as", 1, "parts-missing") >= 0);
+        turn(f);
+
+        assert_int_equal(info_read(f->m, session_properties, &f->session), 0);
+        assert_int_equal(f->session.files.n_items, 2);
+        assert_true(f->session.files.items[0].token == UINT64_MAX);
+        assert_string_equal(f->session.files.items[0].label, "ram");
+        assert_int_equal(f->session.files.items[0].mode, 0600);
+        assert_string_equal(f->session.files.items[1].state, "failed");
+        assert_int_equal(f->session.metadata.n_items, 2);
+        assert_int_equal(f->session.metadata.items[0].size, 0);
+        assert_string_equal(f->session.metadata.items[1].key, "key");
+        assert_memory_equal(f->session.metadata.items[1].value, "\xff\0x", 3);
+        assert_int_equal(f->session.flags.n_items, 1);
+        assert_string_equal(f->session.flags.items[0], "parts-missing");
+}
+
+static void test_a_property_sent_twice_counts_once(void **state) {
+        Fixture *f = *state;
+
+        assert_true(sd_bus_message_append(f->m,
+                                          "a{sv}",
+                                          4,
+                                          "Name", "s", "a",
+                                          "Flags", "as", 1, "x",
+                                          "Name", "s", "b",
+                                          "Flags", "as", 1, "y") >= 0);
+        turn(f);
+
+        assert_int_equal(info_read(f->m, session_properties, &f->session), 0);
+        assert_string_equal(f->session.name, "b");
+        assert_int_equal(f->session.flags.n_items, 1);
+}
+
+static void test_rows_are_sorted_by_name(void **state) {
+        Fixture *f = *state;
+
+        assert_true(sd_bus_message_append(f->m,
+                                          "a(ssuuto)",
+                                          2,
+                                          "b", "outgoing", 0U, 1U, UINT64_C(10), "/b",
+                                          "a", "incoming", 1000U, 2U, UINT64_C(20), "/a") >= 0);
+        turn(f);
+
+        assert_int_equal(session_rows_read(f->m, &f->rows), 0);
+        assert_int_equal(f->rows.n_items, 2);
+        assert_string_equal(f->rows.items[0].name, "a");
+        assert_int_equal(f->rows.items[0].owner, 1000);
+        assert_int_equal(f->rows.items[1].size, 10);
+}
+
+static void test_there_may_be_no_findings(void **state) {
+        Fixture *f = *state;
+
+        assert_true(sd_bus_message_append(f->m, "a(ssss)", 0) >= 0);
+        turn(f);
+
+        assert_int_equal(findings_read(f->m, &f->findings), 0);
+        assert_int_equal(f->findings.n_items, 0);
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                TEST(test_properties_land_in_their_fields),
+                TEST(test_properties_of_a_newer_luod_are_passed_over),
+                TEST(test_a_property_of_another_type_is_refused),
+                TEST(test_files_and_metadata_come_complete),
+                TEST(test_a_property_sent_twice_counts_once),
+                TEST(test_rows_are_sorted_by_name),
+                TEST(test_there_may_be_no_findings),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
