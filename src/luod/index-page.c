@@ -9,9 +9,8 @@
 /* Every head and slot ends in one 8-byte word with its checksum, and what changes most, in it: the store of
  * that word, the last one, makes the whole valid. Zero there means that it was never or not yet written.
  *
- * The two heads are equal but for the moment in which they are replaced, the copy first: until it is
- * complete the head counts, from then on the one with the higher serial. Both carry the same facts
- * afterwards, so damage to one never brings back what the part was before. */
+ * The head counts, and while that is being replaced, its copy, which is replaced before it. Both carry the same
+ * facts afterwards, so damage to one never brings back what the part was before. */
 
 #define PAGE_MAGIC 0x0178656469646f01ULL
 #define VERSION 1U
@@ -29,8 +28,7 @@ typedef struct PageHead {
         uint8_t many;
         char boot_id[BOOT_ID_SIZE];
         char name[NAME_LENGTH_MAX + 1];
-        uint8_t reserved[5];
-        uint32_t serial;
+        uint8_t reserved[9];
         union {
                 struct {
                         uint32_t crc; /* of all above */
@@ -109,15 +107,11 @@ static bool head_is_newer(const PageHead *head) {
         return head_is_sound(head) && head->version > VERSION;
 }
 
-/* The head that counts, or NULL. Serials wrap. */
+/* The head that counts, or NULL. */
 static const PageHead *page_head(const Page *page) {
-        bool head = head_is_valid(&page->head), copy = head_is_valid(&page->copy);
-
-        if (head && copy)
-                return (int32_t) (page->copy.serial - page->head.serial) > 0 ? &page->copy : &page->head;
-        if (head)
+        if (head_is_valid(&page->head))
                 return &page->head;
-        return copy ? &page->copy : NULL;
+        return head_is_valid(&page->copy) ? &page->copy : NULL;
 }
 
 static void head_write(PageHead *place, const PageHead *head) {
@@ -128,7 +122,6 @@ static void head_write(PageHead *place, const PageHead *head) {
 
 void index_page_set_head(void *page, const IndexHead *head) {
         Page *p = page;
-        const PageHead *old = page_head(p);
         PageHead fresh = {
                 .magic = PAGE_MAGIC,
                 .version = VERSION,
@@ -139,7 +132,6 @@ void index_page_set_head(void *page, const IndexHead *head) {
                 .uid = head->uid,
                 .role = (uint8_t) head->role,
                 .many = head->many,
-                .serial = old ? old->serial + 1 : 1,
                 .one = 1,
         };
 
@@ -150,15 +142,11 @@ void index_page_set_head(void *page, const IndexHead *head) {
         string_store(fresh.name, head->name, sizeof(fresh.name));
         fresh.crc = head_crc(&fresh);
 
-        /* Never the one that counts first: were the copy newer (a death between the two writes below), it
-         * would be the only one. */
-        if (old == &p->copy) {
+        /* The copy first, unless it alone is valid, after a death below or by damage to the head. */
+        if (page_head(p) == &p->copy)
                 head_write(&p->head, &fresh);
-                head_write(&p->copy, &fresh);
-        } else {
-                head_write(&p->copy, &fresh);
-                head_write(&p->head, &fresh);
-        }
+        head_write(&p->copy, &fresh);
+        head_write(&p->head, &fresh);
 }
 
 int index_page_get_head(const void *page, IndexHead *ret) {

@@ -382,6 +382,19 @@ static void test_death_while_head_is_replaced_leaves_old_or_new(void **state) {
         die(*state, replace_head, check_head, &death, 6);
 }
 
+static void test_second_death_while_head_is_replaced_leaves_old_or_new(void **state) {
+        uint8_t *page = *state;
+
+        for (unsigned copy = 0; copy < 2; copy++) {
+                Death death = { .new_head = owned };
+
+                memset(page, 0, INDEX_PAGE_SIZE);
+                index_page_set_head(page, &spare);
+                memset(page + copy * COPY + HEAD - 8, 0, 8); /* as the first death left it */
+                die(page, replace_head, check_head, &death, 6);
+        }
+}
+
 static void test_death_while_state_is_changed_leaves_old_or_new(void **state) {
         Death death = { .old_file = file_of_slot(3), .new_file = file_of_slot(3) };
 
@@ -428,6 +441,7 @@ int main(void) {
                 TEST(test_garbage_is_bad_and_harmless),
                 TEST(test_hostile_slot_with_good_checksum_is_bad),
                 TEST(test_death_while_head_is_replaced_leaves_old_or_new),
+                TEST(test_second_death_while_head_is_replaced_leaves_old_or_new),
                 TEST(test_death_while_state_is_changed_leaves_old_or_new),
                 TEST(test_death_while_file_is_written_first_leaves_none_or_all),
                 TEST(test_death_while_file_is_changed_leaves_old_or_none_or_new),
