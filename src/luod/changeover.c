@@ -185,6 +185,7 @@ static void on_made(WorkerReply *reply, void *userdata) {
                 r = reply->n_fds == 1 ? parts_adopt(m, (uint32_t) reply->values[0], reply->fds, &c->part) : -EIO;
         if (r >= 0) {
                 c->part->role = PART_LEDGER;
+                (void) snprintf(m->state.head.ledger, sizeof(m->state.head.ledger), "%s", c->part->record.kname);
                 r = store_create(&m->store, &m->state, m->runtime_dir);
         }
         if (r >= 0) {

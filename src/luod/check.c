@@ -124,6 +124,8 @@ size_t manager_check(Manager *m, Finding ret[static FINDINGS_MAX]) {
         size_t n = 0;
 
         check_kernel(m, ret + n++);
+        if (m->support != LUO_SUPPORTED) /* the rest is not there */
+                return n;
         check_custody_state(m, ret + n++);
         check_ledger(m, ret + n++);
         check_sessions(m, ret + n++);

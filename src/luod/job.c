@@ -90,6 +90,8 @@ static int on_timeout(sd_event_source *source, uint64_t usec, void *userdata) {
         Job *job = userdata;
         Manager *m = job->manager;
 
+        if (!job->wait_link.next) /* it found its spare, and is running */
+                return 0;
         list_unlink(&job->wait_link);
         if (m->device_busy)
                 job_fail(job, FAILURE_DEVICE_BUSY,
@@ -107,6 +109,11 @@ static int on_timeout(sd_event_source *source, uint64_t usec, void *userdata) {
 void job_wait_for_spare(Job *job) {
         Manager *m = job->manager;
 
+        if (m->stopping) {
+                job_fail(job, FAILURE_SHUTTING_DOWN,
+                         "luod is being stopped; nothing was changed. Ask again when it is back");
+                return;
+        }
         if (parts_limit_reached(m)) {
                 job_fail(job, FAILURE_QUOTA_EXCEEDED,
                          "luod has %u kernel sessions, which is the most that the fd store is trusted with; finish or "
@@ -122,6 +129,16 @@ void job_wait_for_spare(Job *job) {
         }
         list_append(&m->spare_waiters, &job->wait_link);
         parts_upkeep(m);
+}
+
+void job_refuse_spare_waiters(Manager *m) {
+        ListLink *l;
+
+        while ((l = list_first(&m->spare_waiters))) {
+                list_unlink(l);
+                job_fail(LIST_ENTRY(l, Job, wait_link), FAILURE_SHUTTING_DOWN,
+                         "luod is being stopped; nothing was changed. Ask again when it is back");
+        }
 }
 
 void job_wake_spare_waiters(Manager *m, int error) {

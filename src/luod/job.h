@@ -41,5 +41,7 @@ void jobs_refuse_waiting(Session *session);
 /* Runs the job again when there is a spare kernel session; after RESOURCE_TIMEOUT_USEC it fails with why there
  * is none. */
 void job_wait_for_spare(Job *job);
+/* Refuses all who wait: luod is being stopped. */
+void job_refuse_spare_waiters(Manager *manager);
 /* Wakes all who wait. @error: what the last making of spares came to (0: look again). */
 void job_wake_spare_waiters(Manager *manager, int error);

@@ -64,9 +64,10 @@ Manager *manager_free(Manager *m) {
 
 void manager_stop(Manager *m, void (*idle)(Manager *manager, void *userdata), void *userdata) {
         m->stopping = true;
+        manager_emit(m, "State");
+        job_refuse_spare_waiters(m);
         m->idle = idle;
         m->idle_userdata = userdata;
-        manager_emit(m, "State");
 
         if (m->n_jobs == 0)
                 idle(m, userdata);

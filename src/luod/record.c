@@ -107,6 +107,7 @@ static const Field head_fields[] = {
         FIELD(HeadRecord, "series", series, FIELD_CHAR, .table = series),
         U64(HeadRecord, next_sid),
         U64(HeadRecord, next_fdname),
+        STRING(HeadRecord, ledger),
 };
 static const Layout head_layout = LAYOUT(HeadRecord, head_fields);
 

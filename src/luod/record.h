@@ -17,7 +17,7 @@
  * or NULL) and written back. */
 
 typedef enum RecordType {
-        RECORD_HEAD,    /* the daemon itself: {"generation":3,"boot":"…","series":"a","next_sid":12,"next_fdname":40} */
+        RECORD_HEAD,    /* the daemon itself: {"generation":3,"boot":"…","series":"a","next_sid":12,…} */
         RECORD_SESSION, /* {"name":"vm1","uid":1000,"direction":"outgoing","state":"live","created":…,…} */
         RECORD_PART,    /* {"kname":"luod-a-7","fdname":"1f","boot":"…"} */
         RECORD_FILE,    /* {"part":"luod-a-7","ktoken":1,"token":42,"label":"ram","size":4096,…} */
@@ -70,6 +70,7 @@ typedef struct HeadRecord {
         char series;                 /* 'a' or 'b': of the kernel names of outgoing parts in that boot */
         uint64_t next_sid;           /* sids are never used twice */
         uint64_t next_fdname;        /* nor are FDNAMEs */
+        char ledger[KNAME_SIZE];     /* the kernel session that this ledger is preserved in */
         char *extra;
 } HeadRecord;
 

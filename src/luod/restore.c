@@ -474,6 +474,8 @@ static int adopt_found(Restore *r, Found *f) {
         outgoing = head_error != -ENOENT;
         if (!outgoing) {
                 head_error = read_incoming_head(m->luo, f->fd, &head);
+                if (head_error == -ENOENT) /* it was finished already, or is empty: index page 0 is the first file */
+                        head_error = -ENODATA;
                 if (head_error == -EINVAL) { /* an outgoing one, whose index file is gone */
                         outgoing = true;
                         head_error = -EBADMSG;
@@ -640,9 +642,11 @@ static void note_own_ledger_part(Restore *r) {
                 if (!p->outgoing || p->session || p->n_pages == 0 || index_page_get_head(p->pages[0], &head) < 0 ||
                     head.role != INDEX_LEDGER)
                         continue;
+                /* With the head record damaged it can't be told from one that was not completed: keep both. */
+                if (m->state.head.ledger[0] != '\0' && !streq(m->state.head.ledger, p->record.kname))
+                        continue;
                 p->leaving = false;
                 p->role = PART_LEDGER;
-                return;
         }
 }
 
