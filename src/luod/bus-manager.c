@@ -5,6 +5,7 @@
 #include "check.h"
 #include "config.h"
 #include "operations.h"
+#include "parts.h"
 
 /* org.luod1.Manager. What the members mean: dbus/org.luod1.xml. */
 
@@ -200,7 +201,7 @@ static int get_string(sd_bus *bus,
         else if (streq(property, "KernelSupportMessage"))
                 value = luo_support_message(m->support);
         else if (streq(property, "Custody"))
-                value = custody_state_to_string(custody_get_state(m->custody));
+                value = custody_state_to_string(parts_custody_state(m));
         else if (streq(property, "Ledger"))
                 value = ledger_health_to_string(m->ledger_health);
         return sd_bus_message_append(reply, "s", value);

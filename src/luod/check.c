@@ -3,6 +3,7 @@
 
 #include "check.h"
 #include "fd-util.h"
+#include "parts.h"
 
 static void finding(Finding *f, FindingSeverity severity, const char *id, const char *fix, const char *format, ...)
                 _printf_(5, 6);
@@ -32,7 +33,7 @@ static void check_kernel(Manager *m, Finding *f) {
 }
 
 static void check_custody_state(Manager *m, Finding *f) {
-        switch (custody_get_state(m->custody)) {
+        switch (parts_custody_state(m)) {
         case CUSTODY_FDSTORE:
                 finding(f, FINDING_OK, "custody", "", "systemd's fd store holds all kernel sessions, over kexec too.");
                 break;

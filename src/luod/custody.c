@@ -42,14 +42,13 @@ typedef struct SystemdCustody {
         char *unit, *unit_path;
         unsigned version;        /* of systemd; 0: not known */
         bool preserve;           /* FileDescriptorStorePreserve=yes */
-        uint32_t store_max;      /* FileDescriptorStoreMax= */
-        unsigned capacity;
+        unsigned capacity;       /* from FileDescriptorStoreMax= and other limits */
         bool degraded, reachable;
 
         List waiting, under_way; /* Order.link */
         bool busy;
         bool list_wanted;        /* read the list when not busy, also without an order */
-        sd_bus_slot *reloading_slot, *call_slot;
+        sd_bus_slot *reloading_slot, *call_slot, *store_max_slot;
         sd_event_source *defer;
 } SystemdCustody;
 
@@ -333,6 +332,7 @@ static Custody *systemd_free(Custody *custody) {
                 order_free(o);
         sd_bus_slot_unref(c->reloading_slot);
         sd_bus_slot_unref(c->call_slot);
+        sd_bus_slot_unref(c->store_max_slot);
         sd_event_source_disable_unref(c->defer);
         sd_bus_unref(c->bus);
         free(c->unit);
@@ -349,6 +349,19 @@ static const CustodyOps systemd_ops = {
         .free = systemd_free,
 };
 
+static void set_capacity(SystemdCustody *c, uint32_t store_max) {
+        c->capacity = MIN(MIN(store_max, PARTS_MAX + STORE_RESERVE) - MIN(store_max, STORE_RESERVE),
+                          read_pids_max() / 2);
+}
+
+static int on_store_max(sd_bus_message *m, void *userdata, sd_bus_error *reterr_error) {
+        uint32_t store_max;
+
+        if (!sd_bus_message_is_method_error(m, NULL) && sd_bus_message_read(m, "v", "u", &store_max) >= 0)
+                set_capacity(userdata, store_max);
+        return 0;
+}
+
 static int on_reloading(sd_bus_message *m, void *userdata, sd_bus_error *reterr_error) {
         SystemdCustody *c = userdata;
         int active;
@@ -359,6 +372,10 @@ static int on_reloading(sd_bus_message *m, void *userdata, sd_bus_error *reterr_
         /* A reload may drop stored fds: a lower FileDescriptorStoreMax=, a unit that is masked or bad. */
         c->degraded = true;
         if (!active) {
+                c->store_max_slot = sd_bus_slot_unref(c->store_max_slot);
+                (void) sd_bus_call_method_async(c->bus, &c->store_max_slot, SYSTEMD_NAME, c->unit_path, DBUS_PROPERTIES,
+                                                "Get", on_store_max, c, "ss", SYSTEMD_SERVICE,
+                                                "FileDescriptorStoreMax");
                 c->list_wanted = true;
                 custody_kick(c);
         }
@@ -367,6 +384,7 @@ static int on_reloading(sd_bus_message *m, void *userdata, sd_bus_error *reterr_
 
 static int read_unit(SystemdCustody *c) {
         _cleanup_free_ char *preserve = NULL, *version = NULL;
+        uint32_t store_max = 0;
         int r;
 
         r = sd_bus_get_property_string(c->bus, SYSTEMD_NAME, SYSTEMD_PATH, SYSTEMD_MANAGER, "Version", NULL, &version);
@@ -375,12 +393,11 @@ static int read_unit(SystemdCustody *c) {
         c->version = (unsigned) strtoul(version, NULL, 10); /* "262.1-1" */
 
         r = sd_bus_get_property_trivial(c->bus, SYSTEMD_NAME, c->unit_path, SYSTEMD_SERVICE,
-                                        "FileDescriptorStoreMax", NULL, 'u', &c->store_max);
+                                        "FileDescriptorStoreMax", NULL, 'u', &store_max);
         if (r < 0)
                 return r;
 
-        c->capacity = MIN(MIN(c->store_max, PARTS_MAX + STORE_RESERVE) - MIN(c->store_max, STORE_RESERVE),
-                          read_pids_max() / 2);
+        set_capacity(c, store_max);
 
         /* since 254; without it a store does not even outlive a stop */
         r = sd_bus_get_property_string(c->bus, SYSTEMD_NAME, c->unit_path, SYSTEMD_SERVICE,

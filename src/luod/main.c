@@ -3,7 +3,6 @@
 #include <signal.h>
 #include <sys/stat.h>
 #include <systemd/sd-daemon.h>
-#include <systemd/sd-messages.h>
 #include <systemd/sd-journal.h>
 
 #include "bus-names.h"
@@ -11,6 +10,7 @@
 #include "changeover.h"
 #include "config.h"
 #include "fd-util.h"
+#include "message-ids.h"
 #include "parts.h"
 #include "restore.h"
 
@@ -42,6 +42,33 @@ static int on_signal(sd_event_source *source, const struct signalfd_siginfo *si,
         return 0;
 }
 
+/* What an admin must act on carries a message id: units/luod.catalog. */
+static void log_alarm(const char *message_id, const char *message) {
+        (void) sd_journal_send("MESSAGE_ID=%s", message_id, "PRIORITY=%i", LOG_WARNING, "MESSAGE=%s", message, NULL);
+}
+
+static void log_state(Manager *m) {
+        CustodyState custody = parts_custody_state(m);
+        unsigned n_flagged = 0;
+        Session *s;
+
+        if (m->support != LUO_SUPPORTED) {
+                log_alarm(MESSAGE_ID_KERNEL_UNSUPPORTED, luo_support_message(m->support));
+                return;
+        }
+
+        log_at(LOG_INFO, "%u sessions with %u files, generation %llu, ledger %s, custody %s", m->state.n_sessions,
+               m->state.n_files, (unsigned long long) m->state.head.generation,
+               ledger_health_to_string(m->ledger_health), custody_state_to_string(custody));
+
+        LIST_FOREACH(&m->state.sessions, Session, link, s)
+                n_flagged += s->flags != 0;
+        if (n_flagged > 0 || m->ledger_health != LEDGER_INTACT)
+                log_alarm(MESSAGE_ID_NOT_COMPLETE, "Not everything that was kept is wholly known, see 'luoctl check'");
+        if (custody == CUSTODY_NONE || custody == CUSTODY_FDSTORE_NO_KEXEC)
+                log_alarm(MESSAGE_ID_NO_CUSTODY, "Nothing new can be kept: systemd's fd store can't be used");
+}
+
 static int daemon_serve(Daemon *d) {
         Manager *m = d->manager;
         int r;
@@ -58,13 +85,7 @@ static int daemon_serve(Daemon *d) {
         }
         d->serving = true;
 
-        if (m->support != LUO_SUPPORTED)
-                log_at(LOG_WARNING, "%s", luo_support_message(m->support));
-        else
-                log_at(LOG_INFO, "%u sessions with %u files, generation %llu, ledger %s, custody %s", m->state.n_sessions,
-                       m->state.n_files, (unsigned long long) m->state.head.generation,
-                       ledger_health_to_string(m->ledger_health),
-                       custody_state_to_string(custody_get_state(m->custody)));
+        log_state(m);
         return sd_notifyf(/* unset_environment= */ 0, "READY=1\nSTATUS=%s",
                           m->support == LUO_SUPPORTED ? "Keeping objects over live updates"
                                                       : luo_support_message(m->support));

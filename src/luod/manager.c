@@ -3,6 +3,7 @@
 
 #include "job.h"
 #include "manager.h"
+#include "parts.h"
 
 int manager_new(sd_event *event, const LuoOps *luo, const char *runtime_dir, Manager **ret) {
         _cleanup_(manager_freep) Manager *m = malloc(sizeof(*m));
@@ -74,7 +75,7 @@ void manager_stop(Manager *m, void (*idle)(Manager *manager, void *userdata), vo
 }
 
 static int check_custody(Manager *m, Failure *ret) {
-        switch (custody_get_state(m->custody)) {
+        switch (parts_custody_state(m)) {
         case CUSTODY_FDSTORE:
         case CUSTODY_DEGRADED: /* what is asked for waits until it is in custody, or fails */
                 return 0;

@@ -387,11 +387,27 @@ void parts_listed(Manager *m, char **fdnames) {
 }
 
 /* Everything but the bare spares belongs into custody. */
+static bool part_is_missing_in_custody(const Part *p) {
+        return p->role != PART_BARE && p->fd >= 0 && !p->leaving && !p->in_custody;
+}
+
+CustodyState parts_custody_state(Manager *m) {
+        CustodyState state = custody_get_state(m->custody);
+        Part *p;
+
+        if (state != CUSTODY_FDSTORE)
+                return state;
+        LIST_FOREACH(&m->state.parts, Part, state_link, p)
+                if (part_is_missing_in_custody(p))
+                        return CUSTODY_DEGRADED;
+        return state;
+}
+
 static void push_missing(Manager *m) {
         Part *p;
 
         LIST_FOREACH(&m->state.parts, Part, state_link, p) {
-                if (p->role == PART_BARE || p->in_custody || p->pushing || p->fd < 0 || p->leaving)
+                if (!part_is_missing_in_custody(p) || p->pushing)
                         continue;
                 if (part_push(m, p, NULL, NULL) < 0)
                         upkeep_later(m);

@@ -46,6 +46,8 @@ void part_assign_fdname(Manager *manager, Part *part);
 typedef void (*part_custody_fn)(Part *part, int error, void *userdata);
 int part_push(Manager *manager, Part *part, part_custody_fn done, void *userdata);
 
+/* The custodian's state, and CUSTODY_DEGRADED while something that belongs into its store is not there. */
+CustodyState parts_custody_state(Manager *manager);
 /* The custodian's list was read anew: notes what is in custody, and pushes what is missing. */
 void parts_listed(Manager *manager, char **fdnames);
 

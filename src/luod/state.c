@@ -91,6 +91,7 @@ Session *session_free(State *state, Session *s) {
         for (size_t i = 0; i < s->n_metadata; i++) {
                 free(s->metadata[i].key);
                 free(s->metadata[i].value);
+                free(s->metadata[i].extra);
         }
         state->metadata_size -= s->metadata_size;
         free(s->metadata);
@@ -293,6 +294,7 @@ static void metadata_remove(State *state, Session *s, size_t i) {
         metadata_account(state, s, s->metadata + i, -1);
         free(s->metadata[i].key);
         free(s->metadata[i].value);
+        free(s->metadata[i].extra);
         memmove(s->metadata + i, s->metadata + i + 1, (s->n_metadata - i - 1) * sizeof(Metadata));
         s->n_metadata--;
 }
@@ -325,7 +327,7 @@ int session_set_metadata(State *state, Session *s, const char *key, const void *
         if (found)
                 metadata_remove(state, s, i);
         memmove(s->metadata + i + 1, s->metadata + i, (s->n_metadata - i) * sizeof(Metadata));
-        s->metadata[i] = (Metadata) { TAKE_PTR(key_copy), TAKE_PTR(copy), size };
+        s->metadata[i] = (Metadata) { .key = TAKE_PTR(key_copy), .value = TAKE_PTR(copy), .n_value = size };
         s->n_metadata++;
         metadata_account(state, s, s->metadata + i, +1);
         return 0;
@@ -459,6 +461,12 @@ static int apply_meta(State *state, uint64_t sid, const char *payload, size_t si
         r = session_for_orphans(state, sid, &s);
         if (r >= 0)
                 r = session_set_metadata(state, s, record.key, record.value, record.n_value);
+        if (r >= 0 && record.value) {
+                bool found;
+                Metadata *m = s->metadata + metadata_position(s, record.key, &found);
+
+                m->extra = TAKE_PTR(record.extra);
+        }
         meta_record_done(&record);
         return r;
 }

@@ -56,6 +56,7 @@ struct File {
 
 struct Metadata {
         char *key;
+        char *extra;           /* MetaRecord.extra */
         uint8_t *value;
         size_t n_value;
 };
@@ -129,6 +130,7 @@ File *state_find_object(State *state, uint64_t dev, uint64_t ino);
 
 /* Sets, or with @value NULL removes, a key; the value is copied. 0 or -ENOMEM. */
 int session_set_metadata(State *state, Session *session, const char *key, const void *value, size_t size);
+/* NULL if there is none. */
 const Metadata *session_find_metadata(const Session *session, const char *key);
 
 /* Applies one record of the ledger, in the order of writing. @payload NULL: it was damaged; what that means is

@@ -55,6 +55,7 @@ static int write_metadata(Ledger *ledger, append_fn append, const Session *s, co
         MetaRecord record = {
                 .value = m ? m->value : NULL,
                 .n_value = m ? m->n_value : 0,
+                .extra = m ? m->extra : NULL,
         };
         size_t size;
         int r;
