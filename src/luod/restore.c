@@ -564,11 +564,10 @@ static void note_missing_parts(Manager *m) {
                 LIST_FOREACH(&s->parts, Part, session_link, p) {
                         bool only = s->parts.head.next->next == &s->parts.head;
 
-                        if (p->fd >= 0)
+                        if (p->fd >= 0 || s->record.state != SESSION_LIVE) /* its end was begun: they may be gone */
                                 continue;
-                        if (s->record.state == SESSION_LIVE)
-                                part_forget_files(m, p, /* only_intents= */ true);
-                        if (p->n_files == 0 && !only && s->record.state == SESSION_LIVE)
+                        part_forget_files(m, p, /* only_intents= */ true);
+                        if (p->n_files == 0 && !only)
                                 part_close(&m->state, p);
                         else
                                 s->flags |= SESSION_PARTS_MISSING;
