@@ -4,6 +4,7 @@
 #include "check.h"
 #include "fd-util.h"
 #include "parts.h"
+#include "unit-file.h"
 
 static void finding(Finding *f, FindingSeverity severity, const char *id, const char *fix, const char *format, ...)
                 _printf_(5, 6);
@@ -49,6 +50,36 @@ static void check_custody_state(Manager *m, Finding *f) {
                 finding(f, FINDING_BLOCKS, "custody", "Run luod as luod.service ('systemctl start luod.service').",
                         "systemd can't be asked for luod's fd store.");
         }
+}
+
+/* The unit as PID 1 will see it after its next reload, or the next boot. */
+static void check_unit_file(Manager *m, Finding *f) {
+        static const char fix[] = "Put luod.service back as it came ('systemctl revert luod.service', 'systemctl unmask "
+                                  "luod.service'), before a daemon-reload or a live update.";
+        unsigned stored = 0;
+        UnitFile u;
+        Part *p;
+
+        LIST_FOREACH(&m->state.parts, Part, state_link, p)
+                stored += p->in_custody;
+
+        if (unit_file_read(UNIT_DIRECTORIES, "luod.service", &u) < 0 || !u.found)
+                finding(f, FINDING_WARNING, "unit", "Install luod.service.",
+                        "There is no unit file luod.service on disk: luod will not run after the next boot.");
+        else if (u.masked)
+                finding(f, FINDING_BLOCKS, "unit", fix, "luod.service is masked on disk: systemd will drop all stored fds.");
+        else if (!u.startable)
+                finding(f, FINDING_BLOCKS, "unit", fix,
+                        "luod.service on disk has no ExecStart=: systemd will drop all stored fds.");
+        else if (!u.preserve)
+                finding(f, FINDING_BLOCKS, "unit", fix,
+                        "luod.service on disk lacks FileDescriptorStorePreserve=yes: nothing would go over kexec.");
+        else if (u.store_max < stored)
+                finding(f, FINDING_BLOCKS, "unit", fix,
+                        "luod.service on disk has FileDescriptorStoreMax=%u, but %u fds are stored: systemd will drop the rest.",
+                        u.store_max, stored);
+        else
+                finding(f, FINDING_OK, "unit", "", "luod.service on disk keeps its fd store.");
 }
 
 static void check_ledger(Manager *m, Finding *f) {
@@ -128,6 +159,7 @@ size_t manager_check(Manager *m, Finding ret[static FINDINGS_MAX]) {
         if (m->support != LUO_SUPPORTED) /* the rest is not there */
                 return n;
         check_custody_state(m, ret + n++);
+        check_unit_file(m, ret + n++);
         check_ledger(m, ret + n++);
         check_sessions(m, ret + n++);
         check_unclaimed(m, ret + n++);

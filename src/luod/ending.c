@@ -62,6 +62,7 @@ static int ending_collect_fds(Ending *e) {
 static void ending_complete(Ending *e) {
         Manager *m = e->job.manager;
         Session *s = e->job.session;
+        Part *p;
         int r;
 
         r = store_put_end(&m->store, s, e->how, now_realtime());
@@ -77,6 +78,8 @@ static void ending_complete(Ending *e) {
         e->job.session = NULL;
         if (m->hooks.session_removed)
                 m->hooks.session_removed(s, e->how, m->hooks.userdata);
+        LIST_FOREACH(&s->parts, Part, session_link, p)
+                part_close(&m->state, p);
         session_free(&m->state, s);
         job_end(&e->job, /* failure= */ NULL);
         parts_upkeep(m);
@@ -141,8 +144,9 @@ static void ending_close(Ending *e) {
                 e->outgoing = false;
         }
         r = worker_run(&m->workers, await_last_close, e, e->fds, e->n_fds, WORKER_OUTLIVES, on_closed, e);
+        /* The parts stay in the state until then, so that nobody takes their names meanwhile. */
         LIST_FOREACH(&s->parts, Part, session_link, p)
-                part_close(&m->state, p);
+                p->fd = safe_close(p->fd);
         if (r < 0)
                 ending_complete(e);
 }
