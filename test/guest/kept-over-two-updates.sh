@@ -29,7 +29,7 @@ case $VM_BOOT in
 
                 # The next update would lose the other one, and Check says so.
                 assert_eq "the other session" "$(client show unclaimed)" "direction=incoming owner=1000 flags="
-                luoctl check | grep -q '^warning  *incoming: .* next one loses them' || fail "luoctl check does not warn"
+                assert_check '^warning  *incoming: .* next one loses them'
                 next_boot
                 ;;
         2)
@@ -45,7 +45,7 @@ case $VM_BOOT in
                 status=0
                 luoctl retrieve unclaimed 1 /dev/null 2>/dev/null || status=$?
                 assert_eq "the exit status of luoctl" $status 13
-                luoctl check | grep -q '^warning  *sessions: .*not complete' || fail "luoctl check does not warn"
+                assert_check '^warning  *sessions: .*not complete'
 
                 client_as alice discard unclaimed
                 refused NoSuchSession get unclaimed

@@ -70,7 +70,7 @@ before() {
                 refused_as alice TokenInUse preserve restarts 1=content=other
                 say "$event: fine; luod has $fds fds besides $(luod_session_fds) sessions, systemd stores $(systemctl show -P NFileDescriptorStore luod.service)"
         done
-        luoctl status | grep -q 'Custody: fdstore' || fail "luoctl status does not tell of the custody"
+        assert_says 'Custody: fdstore' luoctl status
         client discard many-empty
         echo $n >"$VM_STATE/last"
 }

@@ -1,0 +1,247 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# Whatever luod is handed, by root or by a user: it answers with the error that fits, changes nothing, leaks nothing, loses
+# nothing, and goes on; the contents are right after the update.
+# vm: timeout=180
+. /usr/lib/luod/tests/guest/lib.sh
+. /usr/lib/luod/tests/guest/client-lib.sh
+
+invalid_args=org.freedesktop.DBus.Error.InvalidArgs
+
+long() { # LENGTH
+        printf '%*s' "$1" '' | tr ' ' x
+}
+
+# call_refused USER ERROR ARGUMENTS...: busctl call; it prints no names of errors, so the text must match.
+busctl_refused() {
+        local user=$1 pattern=$2
+        shift 2
+
+        assert_fails as "$user" busctl "$@"
+        grep -qE "$pattern" <<<"$output" || fail "'busctl $*' as $user should say '$pattern', but: $output"
+}
+
+bad_names() { # USER
+        local name
+
+        for name in "" . .. .hidden systemd a/b / $'a\nb' $'\x01' $'a\x7f' $'c1-\xc2\x85' "$(long 64)" "$(long 1000)"; do
+                refused_as "$1" InvalidName create "$name"
+        done
+        # A name that can't be: the object is not there.
+        refused_as "$1" NoSuchSession get ""
+        refused_as "$1" NoSuchSession get "$(long 5000)"
+
+        for name in a..b "$(long 63)" "with space" "%41" 'quo"te' "back\\slash" "ümläut 🦊" "$(printf 'ä%.0s' {1..31})x" _ -; do
+                client_as "$1" create "$name"
+                client_as "$1" preserve "$name" 1=content=named
+                assert_says "^1 .* kept" client_as "$1" files "$name"
+                refused_as "$1" SessionExists create "$name"
+                client_as "$1" discard "$name"
+                refused_as "$1" NoSuchSession get "$name"
+        done
+}
+
+unknown_session() { # USER
+        local call
+
+        refused_as "$1" NoSuchSession get nowhere
+        for call in "preserve nowhere 1=content=x" "preserve --many nowhere 1=content=x" "retrieve nowhere 1" \
+                "retrieve --many nowhere 1" "metadata nowhere a=b" "finish nowhere" "discard nowhere"; do
+                # shellcheck disable=SC2086
+                refused_as "$1" NoSuchSession $call
+        done
+        busctl_refused "$1" "no session 'nowhere'" get-property org.luod1 /org/luod1/session/nowhere org.luod1.Session Files
+}
+
+bad_files() { # USER SESSION
+        local kind
+
+        for kind in noexec-seal linked path=/etc/passwd path=/proc/self/status opath socket pipe eventfd epoll timerfd hugetlb \
+                device=/dev/null device=/dev/zero; do
+                refused_as "$1" UnsupportedFile preserve "$2" "50=$kind"
+                refused_as "$1" UnsupportedFile preserve --many "$2" "50=$kind"
+        done
+        rm -f /dev/shm/luod-test-*
+        # More than there is: it would take the memory of the whole machine.
+        refused_as "$1" OutOfMemory preserve "$2" 50=size=0x10000000000
+        refused_as "$1" OutOfMemory preserve "$2" "50=size=$((1 << 32))"
+        if [[ "$1" == root ]]; then
+                refused UnsupportedFile preserve "$2" 50=session
+        else
+                # What somebody else can still write to, and the caller could not: freezing it is not his to do.
+                [[ -e /dev/shm/roots ]] || { echo root >/dev/shm/roots; chmod 644 /dev/shm/roots; }
+                refused_as "$1" UnsupportedFile preserve "$2" 50=path=/dev/shm/roots,access=ro
+        fi
+}
+
+bad_tokens() { # USER SESSION
+        refused_as "$1" TokenInUse preserve "$2" 1=content=other
+        refused_as "$1" TokenInUse preserve --many "$2" 51=content=a 1=content=b
+        refused_as "$1" TokenInUse preserve "$2" 52=content=a 52=content=b
+        refused_as "$1" AlreadyPreserved preserve "$2" 53=content=a 54=same=53
+        refused_as "$1" AlreadyPreserved preserve "$2" 53=content=a 54=dup=53
+        refused_as "$1" AlreadyPreserved preserve "$2" 53=content=a 54=reopen=53
+        refused_as "$1" WrongDirection retrieve "$2" 1
+        refused_as "$1" WrongDirection retrieve --many "$2" 1
+        refused_as "$1" WrongDirection finish "$2"
+
+        client_as "$1" create "$2-again"
+        # The same object once more: under another token, in another session, in its place.
+        refused_as "$1" AlreadyPreserved preserve --again="$2-again:61" "$2-again" 60=content=x
+        client_as "$1" create "$2-again2"
+        refused_as "$1" AlreadyPreserved preserve --again="$2-again2:62" "$2-again" 62=content=x
+        client_as "$1" preserve --again="$2-again:63" "$2-again" 63=content=x
+        # 0 and 2^64-1 are tokens as any other, as often as they are different ones.
+        client_as "$1" preserve "$2-again" 0=content=zero 18446744073709551615=content=all
+        refused_as "$1" TokenInUse preserve "$2-again" 18446744073709551615=content=x
+        client_as "$1" discard "$2-again"
+        client_as "$1" discard "$2-again2"
+}
+
+bad_texts() { # USER SESSION
+        local args keys=() i
+
+        refused_as "$1" $invalid_args preserve "$2" "50:$(long 64)=content=x"
+        refused_as "$1" $invalid_args preserve "$2" $'50:a\nb=content=x'
+        refused_as "$1" $invalid_args preserve --many "$2" "50=content=x" "51:$(long 70000)=content=x"
+        for args in =x "$(long 64)=x" $'a\x01=x'; do
+                refused_as "$1" $invalid_args metadata "$2" "$args"
+                refused_as "$1" $invalid_args create "$2-new" "$args"
+        done
+        refused_as "$1" $invalid_args metadata "$2" twice=1 twice=2
+        refused_as "$1" QuotaExceeded metadata "$2" big@=65536
+        refused_as "$1" QuotaExceeded metadata "$2" ok=1 a@=40000 b@=40000
+        refused_as "$1" QuotaExceeded create "$2-new" big@=65536
+        for ((i = 0; i < 257; i++)); do
+                keys+=("k$i=x")
+        done
+        refused_as "$1" QuotaExceeded metadata "$2" "${keys[@]}"
+        refused_as "$1" QuotaExceeded metadata "$2" huge@=20000000
+        refused_as "$1" NoSuchSession get "$2-new"
+}
+
+# With busctl: what a client library would not let through.
+bad_calls() { # USER SESSION
+        local m="org.luod1 /org/luod1 org.luod1.Manager" s="org.luod1 /org/luod1/session/$2 org.luod1.Session"
+
+        # shellcheck disable=SC2086
+        {
+                busctl_refused "$1" 'Unknown or repeated option .nonsense.' call $m CreateSession 'sa{sv}' new 1 nonsense s x
+                busctl_refused "$1" 'is of type a.say.' call $m CreateSession 'sa{sv}' new 1 metadata s x
+                busctl_refused "$1" "Unknown option 'nonsense'" call $s PreserveMany 'a(tsh)a{sv}' 0 1 nonsense b true
+                busctl_refused "$1" "is of type b" call $s PreserveMany 'a(tsh)a{sv}' 0 1 accept-write-seal s true
+                busctl_refused "$1" 'nvalid arg|xpected|signature|type' call $m CreateSession s new
+                busctl_refused "$1" 'nvalid arg|xpected|signature|type' call $s Preserve ts 1 x
+                busctl_refused "$1" 'nvalid arg|xpected|signature|type' call $s Retrieve s 1
+                busctl_refused "$1" 'nknown method' call $s Steal
+                busctl_refused "$1" 'read-only|not writ|denied' set-property $s Owner u 1001
+                busctl_refused "$1" 'nknown (object|property|interface)|no session|No such' get-property org.luod1 /org/luod1/session \
+                        org.luod1.Session Name
+        }
+        refused_as "$1" NoSuchSession get new
+}
+
+# A peer that is gone before the answer: what it asked for is done or not, but nothing is left over.
+closed_peers() { # USER SESSION
+        local i
+
+        client_as "$1" create "$2-dropped"
+        for ((i = 0; i < 10; i++)); do
+                client_as "$1" create --drop "$2-dropped-$i"
+                client_as "$1" preserve --drop "$2-dropped" "$i=content=x"
+                client_as "$1" preserve --drop --many "$2-dropped" "$((100 + i))=content=x" "$((200 + i))=socket"
+        done
+        # The answer to this comes after those.
+        client_as "$1" preserve "$2-dropped" 1000=content=x
+        assert_eq "what PreserveMany left of a call that fails" "$(client files "$2-dropped" | grep -c '^[12]..\?  *' || true)" 0
+        client_as "$1" discard "$2-dropped"
+        for ((i = 0; i < 10; i++)); do
+                client_as "$1" discard "$2-dropped-$i" >/dev/null || true
+        done
+        output=$(client list)
+        [[ "$output" != *"$2-dropped"* ]] || fail "sessions of peers that are gone can't be discarded: $output"
+}
+
+quotas() { # USER SESSION
+        client_as "$1" create "$2-full"
+        output=$(client_as "$1" fill "$2-full" 10000)
+        say "10,000 tokens: $output"
+        grep -q '^Preserve: 1024 done, 8976 refused' <<<"$output" || fail "that is not the limit"
+        grep -q "^org.luod1.Error.QuotaExceeded 8976 times" <<<"$output" || fail "that is not the error"
+        assert_eq "the number of files" "$(client files "$2-full" | wc -l)" 1024
+        client_as "$1" discard "$2-full"
+}
+
+# luod has no fd left: it says so, or the bus does; and it comes back.
+fd_exhaustion() {
+        local pid used fds
+
+        pid=$(luod_pid)
+        fds=$(luod_other_fds)
+        used=$(find "/proc/$pid/fd" -type l -printf '%f\n' | sort -n | tail -n 1)
+        # The bus gives luod its copy of the fd first; the second is luod's own.
+        for room in 0 1 2 3 4 5; do
+                prlimit --pid "$pid" --nofile=$((used + 1 + room)):16384
+                output=$(timeout 60 "$TESTS/luod-test-client" preserve root-bad "70=content=x" 2>&1) && fail "it went well, with room for $room fds"
+                say "with room for $room fds: $output"
+                grep -qE "^(org\.luod1\.Error|org\.freedesktop\.DBus\.Error)\.[A-Za-z]+: " <<<"$output" || fail "that is no named error"
+                prlimit --pid "$pid" --nofile=16384:16384
+                [[ "$(luod_pid)" == "$pid" ]] || { say "luod is a new process"; pid=$(luod_pid); }
+                assert_nothing_leaked "$fds"
+        done
+        client preserve root-bad 70=content=enough-fds
+}
+
+before() {
+        local user pid fds
+
+        pid=$(luod_pid)
+        for user in root alice; do
+                client_as $user create $user-bad what=kept
+                client_as $user preserve $user-bad 1:label=random=1,size=10000
+                client_as $user preserve $user-bad 2=content=two 3=content=three
+                describe $user-bad >$user.before
+        done
+        wait_until 20 luod_sessions_are_in_custody
+        fds=$(luod_other_fds)
+        client list | sort >list.before
+
+        for user in root alice; do
+                for what in bad_names unknown_session bad_files bad_tokens bad_texts bad_calls closed_peers quotas; do
+                        start=$EPOCHREALTIME
+                        $what $user $user-bad
+                        say "$what, as $user: $(((${EPOCHREALTIME/./} - ${start/./}) / 1000)) ms"
+                        describe $user-bad >now
+                        diff $user.before now || fail "$what as $user changed the session (see above)"
+                        assert_nothing_leaked "$fds"
+                        assert_eq "luod's process after $what" "$(luod_pid)" "$pid"
+                done
+        done
+        client list | sort | sed 's/ [0-9]*$//' >list.now
+        sed 's/ [0-9]*$//' list.before | diff - list.now || fail "sessions came or went (see above)"
+
+        fd_exhaustion
+}
+
+after() {
+        local user
+
+        for user in root alice; do
+                assert_eq "file 1 of $user" "checksum=$(field checksum "$(client_as $user retrieve $user-bad 1)")" \
+                        "$(client checksum random=1,size=10000)"
+                assert_eq "file 2 of $user" "$(field head "$(client_as $user retrieve $user-bad 2)")" two
+                assert_eq "file 3 of $user" "$(field head "$(client_as $user retrieve $user-bad 3)")" three
+                refused_as $user NoSuchToken retrieve $user-bad 50
+                refused_as $user NoSuchToken retrieve --many $user-bad 1 50
+                refused_as $user WrongDirection preserve $user-bad 9=content=x
+                refused_as $user WrongDirection preserve --many $user-bad 9=content=x
+                refused_as $user SessionExists create $user-bad
+                client_as $user finish $user-bad
+                refused_as $user NoSuchSession finish $user-bad
+        done
+}
+
+case $VM_BOOT in
+        0) before; next_boot ;;
+        1) after ;;
+esac
