@@ -11,6 +11,7 @@
 
 static int read_create_options(sd_bus_message *m, MetadataChange **ret, size_t *ret_n, sd_bus_error *reterr) {
         _cleanup_free_ MetadataChange *changes = NULL;
+        bool seen = false;
         size_t n = 0;
         int r;
 
@@ -23,15 +24,16 @@ static int read_create_options(sd_bus_message *m, MetadataChange **ret, size_t *
                 r = sd_bus_message_read_basic(m, 's', &key);
                 if (r < 0)
                         return r;
-                if (!streq(key, "metadata") || changes)
+                if (!streq(key, "metadata") || seen)
                         return sd_bus_error_setf(reterr, SD_BUS_ERROR_INVALID_ARGS,
                                                  "Unknown or repeated option '%s'; there is: metadata (a{say})", key);
+                seen = true;
                 r = sd_bus_message_enter_container(m, 'v', "a{say}");
                 if (r == -ENXIO)
                         return sd_bus_error_setf(reterr, SD_BUS_ERROR_INVALID_ARGS,
                                                  "The option 'metadata' is of type a{say}");
                 if (r >= 0)
-                        r = bus_read_metadata(m, &changes, &n);
+                        r = bus_read_metadata(m, &changes, &n, reterr);
                 if (r >= 0)
                         r = sd_bus_message_exit_container(m);
                 if (r >= 0)

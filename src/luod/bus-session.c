@@ -20,10 +20,7 @@ static Bus *bus_of(sd_bus_message *m) {
 static void on_done(Job *job, const Failure *failure, void *userdata) {
         sd_bus_message *m = userdata;
 
-        if (failure)
-                (void) bus_reply_failure(m, failure);
-        else
-                (void) sd_bus_reply_method_return(m, NULL);
+        (void) (failure ? bus_reply_failure(m, failure) : sd_bus_reply_method_return(m, NULL));
         sd_bus_message_unref(m);
 }
 
@@ -149,11 +146,11 @@ static int method_preserve_many(sd_bus_message *m, void *userdata, sd_bus_error 
 
 static void on_retrieved_one(Job *job, const Failure *failure, void *userdata) {
         sd_bus_message *m = userdata;
+        int r;
 
-        if (failure)
-                (void) bus_reply_failure(m, failure);
-        else
-                (void) sd_bus_reply_method_return(m, "h", retrieval_get_fds(job)[0]);
+        r = failure ? bus_reply_failure(m, failure) : sd_bus_reply_method_return(m, "h", retrieval_get_fds(job)[0]);
+        if (r < 0) /* no fd free for the message's copy, say: the caller must not wait for nothing */
+                (void) sd_bus_reply_method_errno(m, r, NULL);
         sd_bus_message_unref(m);
 }
 
@@ -238,7 +235,7 @@ static int method_set_metadata(sd_bus_message *m, void *userdata, sd_bus_error *
         uid_t uid;
         int r;
 
-        r = bus_read_metadata(m, &changes, &n);
+        r = bus_read_metadata(m, &changes, &n, reterr_error);
         if (r < 0)
                 return r;
         r = bus_caller_uid(m, &uid);
@@ -310,7 +307,7 @@ static int get_flags(PROPERTY_ARGS) {
 
 /* What clients are told of a file's state. */
 static const char *file_state_shown(const File *f) {
-        if (f->part->fd < 0 && !f->part->outgoing)
+        if (f->part->fd < 0)
                 return "failed"; /* its kernel session did not come */
         return f->record.state == FILE_INTENT ? "unconfirmed" : file_state_to_string(f->record.state);
 }
@@ -413,6 +410,8 @@ static int find_session(
         r = sd_bus_path_decode(path, LUOD_SESSION_PATH_PREFIX, &name);
         if (r <= 0)
                 return r;
+        if (name[0] == '\0') /* the node above them, which GetManagedObjects() comes by */
+                return 0;
         s = state_find_session(&b->manager->state, name);
         if (!s || s->record.state == SESSION_NEW) {
                 failure_set(&failure, FAILURE_NO_SUCH_SESSION,

@@ -27,7 +27,7 @@ int bus_session_path(const Session *session, char **ret) {
         return sd_bus_path_encode(LUOD_SESSION_PATH_PREFIX, session->record.name, ret);
 }
 
-int bus_read_metadata(sd_bus_message *m, MetadataChange **ret, size_t *ret_n) {
+int bus_read_metadata(sd_bus_message *m, MetadataChange **ret, size_t *ret_n, sd_bus_error *reterr) {
         _cleanup_free_ MetadataChange *changes = NULL;
         size_t n = 0;
         int r;
@@ -52,6 +52,10 @@ int bus_read_metadata(sd_bus_message *m, MetadataChange **ret, size_t *ret_n) {
                 (void) TAKE_PTR(changes);
                 changes = larger;
                 changes[n++] = c;
+                if (n > 2 * METADATA_KEYS_MAX)
+                        return sd_bus_error_setf(reterr, LUOD_ERROR_QUOTA_EXCEEDED,
+                                                 "At most %u metadata keys can be changed in one call",
+                                                 2 * METADATA_KEYS_MAX);
         }
         if (r < 0)
                 return r;

@@ -31,4 +31,4 @@ int bus_manager_add(Bus *bus);
 
 /* Reads metadata (a{say}); the result's keys and values are borrowed from @m. The caller frees *ret. */
 struct MetadataChange;
-int bus_read_metadata(sd_bus_message *m, struct MetadataChange **ret, size_t *ret_n);
+int bus_read_metadata(sd_bus_message *m, struct MetadataChange **ret, size_t *ret_n, sd_bus_error *reterr);

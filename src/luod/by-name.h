@@ -13,10 +13,11 @@
 
 typedef struct NamedSession {
         char kname[KERNEL_NAME_SIZE];
-        char fdname[KERNEL_NAME_SIZE]; /* under which it was stored: "n", the series, the number in hex */
+        char fdname[KERNEL_NAME_SIZE]; /* under which it is stored */
         int fd;                        /* out: -EBADF: there is none of that name, or somebody has it */
 } NamedSession;
 
-/* Tries all of @sessions, whose kname is set. @inline_: tests, no helper and no fd store. Returns how many were
- * found, or -errno: -EBUSY (the device), -EIO (impaired). Blocks for as long. */
+/* Tries all of @sessions, whose names are set. @inline_: tests, no helper and no fd store. Returns how many were
+ * found, or -errno: -EBUSY (the device), -EIO (impaired), -EMFILE and the like: what was found is the caller's all the
+ * same. Blocks for as long. */
 int retrieve_sessions_by_name(const LuoOps *luo, NamedSession *sessions, size_t n, bool inline_);

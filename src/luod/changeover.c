@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <limits.h>
+#include <stdio.h>
 #include <unistd.h>
 
 #include "changeover.h"
@@ -17,8 +18,6 @@
  *
  * Before "linked" a new start begins again, from the old ledger; from then on this boot's is the one. */
 
-#define LEDGER_KTOKEN 1U
-
 typedef struct Changeover {
         Manager *manager;
         changeover_done_fn done;
@@ -30,6 +29,7 @@ typedef struct Changeover {
         int *fds;                  /* of the parts to end; borrowed */
         size_t n_fds;
         unsigned n_removing;
+        bool removal_failed;
 } Changeover;
 
 static void changeover_free(Changeover *c) {
@@ -75,9 +75,14 @@ static void on_removed(int error, void *userdata) {
         Manager *m = c->manager;
         Part *p;
 
-        /* A removal that failed costs a place in the store until the next live update, nothing else. */
+        if (error < 0)
+                c->removal_failed = true;
         if (--c->n_removing > 0)
                 return;
+        if (c->removal_failed) { /* they stay until the next start */
+                changeover_resume(c);
+                return;
+        }
         LIST_FOREACH(&m->state.parts, Part, state_link, p)
                 if (part_is_leaving(p)) {
                         if (p->outgoing)
@@ -130,18 +135,39 @@ static void changeover_drop(Changeover *c) {
 
 /* --- the new ledger */
 
+/* What tells it from one whose change-over was cut short. */
+static void ledger_note_in_service(Manager *m) {
+        Part *p;
+
+        LIST_FOREACH(&m->state.parts, Part, state_link, p) {
+                IndexHead head;
+
+                if (p->role != PART_LEDGER || p->n_pages == 0 || !streq(p->record.kname, m->state.head.ledger) ||
+                    index_page_get_head(p->pages[0], &head) < 0 || head.created != 0)
+                        continue;
+                head.created = now_realtime();
+                index_page_set_head(p->pages[0], &head);
+        }
+}
+
 static void changeover_link(Changeover *c) {
         Manager *m = c->manager;
-        char path[PATH_MAX];
+        char path[PATH_MAX], anew[PATH_MAX];
         int r;
 
+        /* Renamed into place: there may be one whose kernel session was lost, and it counts until this one does. */
         (void) snprintf(path, sizeof(path), "%s/ledger", m->runtime_dir);
-        r = file_link(m->store.fd, path);
+        (void) snprintf(anew, sizeof(anew), "%s/ledger.new", m->runtime_dir);
+        (void) unlink(anew);
+        r = file_link(m->store.fd, anew);
+        if (r >= 0 && rename(anew, path) < 0)
+                r = -errno;
         if (r < 0) {
                 changeover_end(c, r);
                 return;
         }
         stop_point("changeover:linked");
+        ledger_note_in_service(m);
 
         if (c->in_custody)
                 changeover_drop(c);
@@ -185,6 +211,7 @@ static void on_made(WorkerReply *reply, void *userdata) {
                 r = reply->n_fds == 1 ? parts_adopt(m, (uint32_t) reply->values[0], reply->fds, &c->part) : -EIO;
         if (r >= 0) {
                 c->part->role = PART_LEDGER;
+                part_assign_fdname(m, c->part);
                 (void) snprintf(m->state.head.ledger, sizeof(m->state.head.ledger), "%s", c->part->record.kname);
                 r = store_create(&m->store, &m->state, m->runtime_dir);
         }
@@ -213,6 +240,7 @@ int changeover_start(Manager *m, changeover_done_fn done, void *userdata) {
                 return -ENOMEM;
         *c = (Changeover) { .manager = m, .done = done, .userdata = userdata };
         if (m->store.ledger) {
+                ledger_note_in_service(m); /* if the last start came only as far as the link */
                 changeover_drop(c);
                 return 0;
         }

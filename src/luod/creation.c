@@ -189,12 +189,12 @@ int operation_create(Manager *m,
         if (!session_name_is_valid(name))
                 return failure_set(ret, FAILURE_INVALID_NAME,
                                    "A session's name is 1 to %u bytes of UTF-8 without '/' and control characters, does not "
-                                   "start with '.', and is not 'systemd'",
+                                   "start with '.', 'unknown-' or 'recovered-', and is not 'systemd'",
                                    NAME_LENGTH_MAX);
         r = manager_check_ready(m, /* keeps= */ true, ret);
         if (r < 0)
                 return r;
-        r = metadata_check(m, /* session= */ NULL, changes, n_changes, ret);
+        r = metadata_check(m, /* session= */ NULL, uid, changes, n_changes, ret);
         if (r < 0)
                 return r;
         r = creation_check(m, name, uid, &existing, ret);

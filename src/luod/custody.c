@@ -21,6 +21,7 @@
 /* systemd 261 is the first that takes fd stores over kexec. */
 #define SYSTEMD_VERSION_KEXEC 261U
 #define STORE_RESERVE 8U
+#define RETRY_USEC (1000ULL * 1000)
 
 typedef struct Order {
         int fd;                  /* a copy of its own; -EBADF: a removal */
@@ -48,7 +49,9 @@ typedef struct SystemdCustody {
         List waiting, under_way; /* Order.link */
         bool busy;
         bool list_wanted;        /* read the list when not busy, also without an order */
-        sd_bus_slot *reloading_slot, *call_slot, *store_max_slot;
+        bool waiting_to_retry;   /* ... but only when the timer says so: it failed just now */
+        sd_event_source *retry;
+        sd_bus_slot *reloading_slot, *call_slot, *store_max_slot, *preserve_slot;
         sd_event_source *defer;
 } SystemdCustody;
 
@@ -178,13 +181,26 @@ static int read_list(SystemdCustody *c, sd_bus_message *m, char ***ret) {
         return 0;
 }
 
-/* The first list can't be had: says so, so that the start goes on. */
+static int on_retry(sd_event_source *source, uint64_t usec, void *userdata) {
+        ((SystemdCustody *) userdata)->waiting_to_retry = false;
+        custody_kick(userdata);
+        return 0;
+}
+
+/* A list that was wanted can't be had: says so, so that a start goes on, and asks again in a while. */
 static void custody_unreachable(SystemdCustody *c) {
         c->reachable = false;
-        if (c->list_wanted && list_is_empty(&c->under_way)) {
-                c->list_wanted = false;
-                c->listed(NULL, c->userdata);
-        }
+        if (!c->list_wanted || !list_is_empty(&c->under_way))
+                return;
+
+        c->waiting_to_retry = true;
+        if (c->retry)
+                (void) sd_event_source_set_time_relative(c->retry, RETRY_USEC);
+        else
+                (void) sd_event_add_time_relative(c->event, &c->retry, CLOCK_MONOTONIC, RETRY_USEC, /* accuracy= */ 0,
+                                                  on_retry, c);
+        (void) sd_event_source_set_enabled(c->retry, SD_EVENT_ONESHOT);
+        c->listed(NULL, c->userdata);
 }
 
 static int on_list(sd_bus_message *m, void *userdata, sd_bus_error *reterr_error) {
@@ -248,7 +264,7 @@ static int on_defer(sd_event_source *source, void *userdata) {
         c->busy = true;
         if (!list_is_empty(&c->waiting))
                 r = start_batch(c);
-        else if (c->list_wanted)
+        else if (c->list_wanted && !c->waiting_to_retry)
                 r = request_list(c);
         else {
                 c->busy = false;
@@ -263,7 +279,7 @@ static int on_defer(sd_event_source *source, void *userdata) {
 
 /* Goes on at the next turn of the event loop, so that orders of one turn go out together. */
 static void custody_kick(SystemdCustody *c) {
-        if (!c->busy && (!list_is_empty(&c->waiting) || c->list_wanted))
+        if (!c->busy && (!list_is_empty(&c->waiting) || (c->list_wanted && !c->waiting_to_retry)))
                 (void) sd_event_source_set_enabled(c->defer, SD_EVENT_ONESHOT);
 }
 
@@ -311,9 +327,9 @@ static unsigned read_pids_max(void) {
         unsigned long n;
 
         if (read_small_file("/sys/fs/cgroup/init.scope/pids.max", &text) < 0)
-                return PARTS_MAX;
-        n = strtoul(text, NULL, 10);
-        return n == 0 ? PARTS_MAX : (unsigned) MIN(n, 1000000UL);
+                return 2 * PARTS_MAX;
+        n = strtoul(text, NULL, 10); /* or "max" */
+        return n == 0 ? 2 * PARTS_MAX : (unsigned) MIN(n, 1000000UL);
 }
 
 static unsigned systemd_get_capacity(Custody *custody) {
@@ -333,7 +349,9 @@ static Custody *systemd_free(Custody *custody) {
         sd_bus_slot_unref(c->reloading_slot);
         sd_bus_slot_unref(c->call_slot);
         sd_bus_slot_unref(c->store_max_slot);
+        sd_bus_slot_unref(c->preserve_slot);
         sd_event_source_disable_unref(c->defer);
+        sd_event_source_disable_unref(c->retry);
         sd_bus_unref(c->bus);
         free(c->unit);
         free(c->unit_path);
@@ -362,6 +380,20 @@ static int on_store_max(sd_bus_message *m, void *userdata, sd_bus_error *reterr_
         return 0;
 }
 
+static int on_preserve(sd_bus_message *m, void *userdata, sd_bus_error *reterr_error) {
+        const char *preserve;
+
+        if (!sd_bus_message_is_method_error(m, NULL) && sd_bus_message_read(m, "v", "s", &preserve) >= 0)
+                ((SystemdCustody *) userdata)->preserve = streq(preserve, "yes");
+        return 0;
+}
+
+static void request_property(SystemdCustody *c, sd_bus_slot **slot, const char *name, sd_bus_message_handler_t done) {
+        *slot = sd_bus_slot_unref(*slot);
+        (void) sd_bus_call_method_async(c->bus, slot, SYSTEMD_NAME, c->unit_path, DBUS_PROPERTIES, "Get", done, c, "ss",
+                                        SYSTEMD_SERVICE, name);
+}
+
 static int on_reloading(sd_bus_message *m, void *userdata, sd_bus_error *reterr_error) {
         SystemdCustody *c = userdata;
         int active;
@@ -372,10 +404,8 @@ static int on_reloading(sd_bus_message *m, void *userdata, sd_bus_error *reterr_
         /* A reload may drop stored fds: a lower FileDescriptorStoreMax=, a unit that is masked or bad. */
         c->degraded = true;
         if (!active) {
-                c->store_max_slot = sd_bus_slot_unref(c->store_max_slot);
-                (void) sd_bus_call_method_async(c->bus, &c->store_max_slot, SYSTEMD_NAME, c->unit_path, DBUS_PROPERTIES,
-                                                "Get", on_store_max, c, "ss", SYSTEMD_SERVICE,
-                                                "FileDescriptorStoreMax");
+                request_property(c, &c->store_max_slot, "FileDescriptorStoreMax", on_store_max);
+                request_property(c, &c->preserve_slot, "FileDescriptorStorePreserve", on_preserve);
                 c->list_wanted = true;
                 custody_kick(c);
         }

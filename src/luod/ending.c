@@ -182,6 +182,8 @@ static void ending_leave_custody(Ending *e) {
                 int r;
 
                 p->leaving = true;
+                if (p->fd < 0) /* not there; its FDNAME may be another's by now */
+                        continue;
                 e->n_removing++;
                 r = custody_remove(m->custody, p->record.fdname, on_removed, e);
                 if (r < 0) {

@@ -41,6 +41,12 @@ typedef struct IndexHead {
         bool many;                       /* as PartRecord.many */
 } IndexHead;
 
+/* The ledger in a part of INDEX_LEDGER. IndexHead.created is 0 until it is in service. */
+#define LEDGER_KTOKEN 1U
+/* Its FDNAME begins so: a hint, by which it is looked for first. */
+#define LEDGER_FDNAME_MARK "L"
+#define LEDGER_FDNAME_PREFIX 'L'
+
 /* Writes the head. */
 void index_page_set_head(void *page, const IndexHead *head);
 /* 0; -ENODATA: blank (never written); -EBADMSG: damaged, both copies; -EPROTONOSUPPORT: a newer luod wrote it. */

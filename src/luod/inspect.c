@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <linux/magic.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -14,10 +15,31 @@
 /* A file that nobody can change any more, so that freezing its size takes nothing from anybody. */
 #define SEALS_FULL (F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK)
 
-static bool is_shmem(int fd, const struct stat *st) {
+/* Only shmem and hugetlbfs have seals, so that a file system of somebody's own (FUSE) is never asked here: it may not
+ * answer. */
+static bool is_shmem(int fd, int seals) {
         struct statfs sfs;
 
-        return S_ISREG(st->st_mode) && fstatfs(fd, &sfs) >= 0 && sfs.f_type == TMPFS_MAGIC;
+        return seals >= 0 && fstatfs(fd, &sfs) >= 0 && sfs.f_type == TMPFS_MAGIC;
+}
+
+/* What is known of the file without asking a file system. */
+static int stat_cached(int fd, struct stat *ret) {
+        struct statx sx;
+
+        if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_BASIC_STATS, &sx) < 0)
+                return -errno;
+        *ret = (struct stat) {
+                .st_dev = makedev(sx.stx_dev_major, sx.stx_dev_minor),
+                .st_ino = sx.stx_ino,
+                .st_mode = sx.stx_mode,
+                .st_nlink = sx.stx_nlink,
+                .st_uid = sx.stx_uid,
+                .st_gid = sx.stx_gid,
+                .st_size = (off_t) sx.stx_size,
+                .st_blocks = (blkcnt_t) sx.stx_blocks,
+        };
+        return 0;
 }
 
 static uint64_t memory_available(void) {
@@ -30,18 +52,35 @@ static uint64_t memory_available(void) {
         return p ? strtoull(p + strlen("MemAvailable:"), NULL, 10) * 1024 : UINT64_MAX;
 }
 
-static int check_holes(const struct stat *st, Failure *failure) {
-        uint64_t size = (uint64_t) st->st_size, filled = (uint64_t) st->st_blocks * 512, available;
+/* Whether filling the holes leaves MEMORY_RESERVE free. */
+static bool holes_fit(uint64_t size, uint64_t filled) {
+        uint64_t available;
 
         if (size <= filled)
-                return 0;
+                return true;
         available = memory_available();
-        if (available == UINT64_MAX || size - filled + MEMORY_RESERVE <= available)
+        return available == UINT64_MAX || size - filled + MEMORY_RESERVE <= available;
+}
+
+int file_check_holes(int fd) {
+        struct stat st;
+
+        if (fcntl(fd, F_GET_SEALS) < 0) /* not shmem; its handler knows what it takes */
+                return 0;
+        if (fstat(fd, &st) < 0)
+                return -errno;
+        return holes_fit((uint64_t) st.st_size, (uint64_t) st.st_blocks * 512) ? 0 : -ENOMEM;
+}
+
+static int check_holes(const struct stat *st, Failure *failure) {
+        uint64_t size = (uint64_t) st->st_size, filled = (uint64_t) st->st_blocks * 512;
+
+        if (holes_fit(size, filled))
                 return 0;
         return failure_set(failure, FAILURE_OUT_OF_MEMORY,
                            "Keeping the file fills its holes: %llu MiB, but only %llu MiB are free on this host. Make it "
                            "smaller or free memory; nothing was changed",
-                           (unsigned long long) ((size - filled) >> 20), (unsigned long long) (available >> 20));
+                           (unsigned long long) ((size - filled) >> 20), (unsigned long long) (memory_available() >> 20));
 }
 
 static int check_shmem(const struct stat *st, const FileRecord *r, bool accept_write_seal, Failure *failure) {
@@ -59,18 +98,22 @@ static int check_shmem(const struct stat *st, const FileRecord *r, bool accept_w
 
 int file_inspect(int fd, uid_t uid, bool accept_write_seal, FileRecord *ret, Failure *failure) {
         FileRecord r = *ret;
-        struct stat st;
-        int flags, seals, error = 0;
+        struct stat st = {};
+        int flags, seals, error;
 
         flags = fcntl(fd, F_GETFL);
-        if (flags < 0 || fstat(fd, &st) < 0)
-                return failure_set_errno(failure, -errno, "Can't look at the file");
+        error = flags < 0 ? -errno : stat_cached(fd, &st);
+        if (error < 0)
+                return failure_set_errno(failure, error, "Can't look at the file");
         if (flags & O_PATH)
                 return failure_set(failure, FAILURE_UNSUPPORTED_FILE,
                                    "An O_PATH file descriptor gives no access to the file; open it for reading and writing");
+        if ((flags & O_ACCMODE) == O_ACCMODE) /* Linux's third mode, for ioctls alone */
+                return failure_set(failure, FAILURE_UNSUPPORTED_FILE,
+                                   "The file descriptor is neither for reading nor for writing; open it for both");
 
         seals = fcntl(fd, F_GET_SEALS);
-        r.kind = is_shmem(fd, &st) ? FILE_KIND_MEMFD : FILE_KIND_OTHER;
+        r.kind = is_shmem(fd, seals) ? FILE_KIND_MEMFD : FILE_KIND_OTHER;
         r.size = S_ISREG(st.st_mode) ? (uint64_t) st.st_size : 0;
         r.uid = st.st_uid;
         r.gid = st.st_gid;
@@ -99,8 +142,14 @@ static int restore_attributes(int fd, const FileRecord *r) {
         /* The owner first: chown clears set-id bits. Seals last: F_SEAL_EXEC forbids chmod. */
         if (fchown(fd, r->uid, r->gid) < 0)
                 return -errno;
-        if (fchmod(fd, r->mode) < 0 && errno != EPERM)
-                return -errno;
+        if (fchmod(fd, r->mode) < 0) {
+                struct stat st;
+
+                /* F_SEAL_EXEC holds the execute bits as they came back; the others are put right all the same. */
+                if (errno != EPERM || fstat(fd, &st) < 0 ||
+                    fchmod(fd, (r->mode & ~0111U) | (st.st_mode & 0111U)) < 0)
+                        return -errno;
+        }
 
         seals = fcntl(fd, F_GET_SEALS);
         if (seals < 0)
@@ -151,8 +200,9 @@ int preserve_failure(int error, const FileRecord *record, Failure *ret) {
                                    (unsigned long long) record->token);
         case EBUSY:
                 return failure_set(ret, FAILURE_ALREADY_PRESERVED,
-                                   "The kernel keeps this object already (token %llu), but not through luod: in systemd's "
-                                   "fd store, or in a session of another agent",
+                                   "The kernel keeps this object already (token %llu), but not for a file that luod knows: it "
+                                   "came over the last live update in a session that is not finished yet, or it is in "
+                                   "systemd's fd store or a session of another agent",
                                    (unsigned long long) record->token);
         case ENOMEM:
                 return failure_set(ret, FAILURE_OUT_OF_MEMORY,

@@ -93,7 +93,9 @@ static int on_timeout(sd_event_source *source, uint64_t usec, void *userdata) {
         if (!job->wait_link.next) /* it found its spare, and is running */
                 return 0;
         list_unlink(&job->wait_link);
-        if (m->device_busy)
+        if (job->wait_message)
+                job_fail(job, FAILURE_NO_CUSTODY, "%s", job->wait_message);
+        else if (m->device_busy)
                 job_fail(job, FAILURE_DEVICE_BUSY,
                          LUO_DEVICE " is held open by another process for more than %llu s, so no kernel session can "
                                     "be made. Find it with 'fuser " LUO_DEVICE "', then try again",
@@ -104,6 +106,24 @@ static int on_timeout(sd_event_source *source, uint64_t usec, void *userdata) {
                          "changed. See 'systemctl status luod.service', then try again",
                          (unsigned long long) (RESOURCE_TIMEOUT_USEC / 1000000));
         return 0;
+}
+
+static void job_wait(Job *job) {
+        Manager *m = job->manager;
+
+        if (!job->timeout &&
+            sd_event_add_time_relative(m->event, &job->timeout, CLOCK_MONOTONIC, RESOURCE_TIMEOUT_USEC,
+                                       /* accuracy= */ 0, on_timeout, job) < 0) {
+                job_fail(job, FAILURE_OUT_OF_MEMORY, "Out of memory");
+                return;
+        }
+        list_append(&m->spare_waiters, &job->wait_link);
+        parts_upkeep(m);
+}
+
+void job_wait_for_custody(Job *job, const char *message) {
+        job->wait_message = message;
+        job_wait(job);
 }
 
 void job_wait_for_spare(Job *job) {
@@ -121,14 +141,7 @@ void job_wait_for_spare(Job *job) {
                          m->state.n_parts);
                 return;
         }
-        if (!job->timeout &&
-            sd_event_add_time_relative(m->event, &job->timeout, CLOCK_MONOTONIC, RESOURCE_TIMEOUT_USEC,
-                                       /* accuracy= */ 0, on_timeout, job) < 0) {
-                job_fail(job, FAILURE_OUT_OF_MEMORY, "Out of memory");
-                return;
-        }
-        list_append(&m->spare_waiters, &job->wait_link);
-        parts_upkeep(m);
+        job_wait(job);
 }
 
 void job_refuse_spare_waiters(Manager *m) {
@@ -137,7 +150,24 @@ void job_refuse_spare_waiters(Manager *m) {
         while ((l = list_first(&m->spare_waiters))) {
                 list_unlink(l);
                 job_fail(LIST_ENTRY(l, Job, wait_link), FAILURE_SHUTTING_DOWN,
-                         "luod is being stopped; nothing was changed. Ask again when it is back");
+                         "luod is being stopped; repeat the call when it is back");
+        }
+}
+
+/* There are no spares to be had: says so at once. */
+static void refuse_spare_waiters(Manager *m, int error) {
+        Job *job;
+
+        LIST_FOREACH(&m->spare_waiters, Job, wait_link, job) {
+                if (job->wait_message)
+                        continue;
+                list_unlink(&job->wait_link);
+                if (error == -ENOSPC)
+                        failure_set(&job->failure, FAILURE_QUOTA_EXCEEDED,
+                                    "All kernel sessions that luod can name are taken; finish or discard sessions first");
+                else
+                        failure_set_errno(&job->failure, error, "Can't make a kernel session");
+                job_end(job, &job->failure);
         }
 }
 
@@ -145,8 +175,10 @@ void job_wake_spare_waiters(Manager *m, int error) {
         List woken;
         ListLink *l;
 
-        if (error < 0 && error != -ENOMEM && error != -ENOSPC)
-                return; /* is tried again; the time-out decides */
+        if (error == -ENOMEM || error == -ENOSPC || error == -EMFILE || error == -ENFILE)
+                refuse_spare_waiters(m, error);
+        if (error < 0)
+                return; /* is tried again by the timer of parts.c; the time-out decides */
 
         /* Who still finds none queues up again, behind the others. */
         list_init(&woken);

@@ -20,7 +20,7 @@ struct Job {
         void (*free)(Job *job);   /* frees the whole job, which is the first member of a larger struct */
         Failure failure;          /* scratch space */
         sd_event_source *timeout; /* of job_wait_for_spare() */
-        const char *wait_what;
+        const char *wait_message; /* why it failed, when that took too long; NULL: no spare */
 
         ListLink link;            /* Session.jobs */
         ListLink wait_link;       /* Manager.spare_waiters */
@@ -41,6 +41,8 @@ void jobs_refuse_waiting(Session *session);
 /* Runs the job again when there is a spare kernel session; after RESOURCE_TIMEOUT_USEC it fails with why there
  * is none. */
 void job_wait_for_spare(Job *job);
+/* The same for the custodian: until anything about it changes. @message: what to say if that takes too long. */
+void job_wait_for_custody(Job *job, const char *message);
 /* Refuses all who wait: luod is being stopped. */
 void job_refuse_spare_waiters(Manager *manager);
 /* Wakes all who wait. @error: what the last making of spares came to (0: look again). */

@@ -51,7 +51,9 @@ struct Manager {
 
         List spare_waiters;          /* Job.wait_link: wait for a spare kernel session */
         unsigned n_jobs;
+        unsigned n_fds_in_flight;    /* of clients, held by jobs */
         unsigned n_making;           /* spare kernel sessions being made */
+        bool making_failed;          /* and will be tried again by the timer */
         bool device_busy;            /* the last try to make some failed so */
         sd_event_source *upkeep;     /* timer: tries again what failed (making spares, custody) */
         void (*idle)(Manager *manager, void *userdata); /* called when the last job ended while stopping */

@@ -3,10 +3,17 @@
 #include "operations.h"
 #include "stop-point.h"
 
-int metadata_check(Manager *m, const Session *session, const MetadataChange *changes, size_t n, Failure *ret) {
+int metadata_check(
+                Manager *m, const Session *session, uid_t uid, const MetadataChange *changes, size_t n, Failure *ret) {
         size_t size = session ? session->metadata_size : 0, keys = session ? session->n_metadata : 0;
-        size_t before = size;
+        size_t before = size, keys_before = keys;
+        ssize_t cost;
 
+        /* All keys replaced by others; more need not be looked at, one by one, while everybody waits. */
+        if (n > 2 * METADATA_KEYS_MAX)
+                return failure_set(ret, FAILURE_QUOTA_EXCEEDED,
+                                   "At most %u metadata keys can be changed in one call (this has %zu)",
+                                   2 * METADATA_KEYS_MAX, n);
         for (size_t i = 0; i < n; i++) {
                 const Metadata *old = NULL;
 
@@ -35,7 +42,13 @@ int metadata_check(Manager *m, const Session *session, const MetadataChange *cha
                                    "Metadata of a session is at most %u bytes in %u keys (this would make %zu in %zu); keep "
                                    "more in a memfd",
                                    METADATA_SIZE_MAX, METADATA_KEYS_MAX, size, keys);
-        if (size > before && m->state.metadata_size - before + size > METADATA_SIZE_TOTAL)
+        cost = (ssize_t) size - (ssize_t) before + ((ssize_t) keys - (ssize_t) keys_before) * METADATA_KEY_COST;
+        if (cost > 0 && uid != 0 && state_count_metadata_of(&m->state, uid) + (size_t) cost > METADATA_SIZE_PER_USER)
+                return failure_set(ret, FAILURE_QUOTA_EXCEEDED,
+                                   "Metadata of a user is at most %u bytes (a key counts for %u more); remove some, or keep it "
+                                   "in a memfd",
+                                   METADATA_SIZE_PER_USER, METADATA_KEY_COST);
+        if (cost > 0 && m->state.metadata_size + (size_t) cost > METADATA_SIZE_TOTAL)
                 return failure_set(ret, FAILURE_QUOTA_EXCEEDED,
                                    "Metadata of all sessions is at most %u bytes; remove some, or keep it in a memfd",
                                    METADATA_SIZE_TOTAL);
@@ -63,7 +76,7 @@ int operation_set_metadata(
                 return r;
         if (session->record.state != SESSION_LIVE)
                 return failure_set(ret, FAILURE_WRONG_DIRECTION, "Session '%s' is being ended", session->record.name);
-        r = metadata_check(m, session, changes, n, ret);
+        r = metadata_check(m, session, session->record.uid, changes, n, ret);
         if (r < 0)
                 return r;
 

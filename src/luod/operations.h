@@ -59,7 +59,7 @@ int operation_retrieve(Manager *manager,
                        Failure *ret);
 const int *retrieval_get_fds(Job *job);
 
-/* At once: 0 or -ECANCELED. All of the changes or none. */
+/* At once: 0 or -ECANCELED. All of the changes, or on failure none; killed half way some, until the call is repeated. */
 int operation_set_metadata(Manager *manager,
                            Session *session,
                            uid_t uid,
@@ -83,5 +83,11 @@ int operation_settle(Manager *manager, Session *session);
 /* Undoes a creation that was not acknowledged: its part becomes a spare. */
 void operation_undo_creation(Manager *manager, Session *session);
 
-/* Checks against the limits, and for validity. 0 or -ECANCELED. */
-int metadata_check(Manager *manager, const Session *session, const MetadataChange *changes, size_t n, Failure *ret);
+/* Checks against the limits of the session (NULL: a new one), of its owner @uid and of all, and for validity. 0 or
+ * -ECANCELED. */
+int metadata_check(Manager *manager,
+                   const Session *session,
+                   uid_t uid,
+                   const MetadataChange *changes,
+                   size_t n,
+                   Failure *ret);

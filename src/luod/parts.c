@@ -45,8 +45,8 @@ bool parts_limit_reached(Manager *m) {
 }
 
 void part_assign_fdname(Manager *m, Part *part) {
-        (void) snprintf(part->record.fdname, sizeof(part->record.fdname), "%llx",
-                        (unsigned long long) m->state.head.next_fdname++);
+        (void) snprintf(part->record.fdname, sizeof(part->record.fdname), "%.*s%llx", part->role == PART_LEDGER,
+                        LEDGER_FDNAME_MARK, (unsigned long long) m->state.head.next_fdname++);
 }
 
 /* --- index pages */
@@ -277,6 +277,7 @@ int parts_adopt(Manager *m, uint32_t number, int *fd, Part **ret) {
 }
 
 static int on_upkeep(sd_event_source *source, uint64_t usec, void *userdata) {
+        ((Manager *) userdata)->making_failed = false;
         parts_upkeep(userdata);
         return 0;
 }
@@ -301,6 +302,7 @@ static void on_made(WorkerReply *reply, void *userdata) {
 
         m->n_making = 0;
         m->device_busy = reply->error == -EBUSY;
+        m->making_failed = reply->error < 0; /* until the timer: not a child for every call that waits */
         for (size_t i = 0; i < reply->n_fds; i++)
                 if (parts_adopt(m, (uint32_t) reply->values[i], reply->fds + i, NULL) < 0)
                         reply->error = -ENOMEM;
@@ -383,6 +385,7 @@ void parts_listed(Manager *m, char **fdnames) {
                         p->in_custody = found;
         }
         parts_upkeep(m);
+        job_wake_spare_waiters(m, 0);
         manager_emit(m, "Custody");
 }
 
@@ -444,16 +447,17 @@ static void push_promoted(Manager *m) {
 void parts_upkeep(Manager *m) {
         unsigned spares, target = POOL_READY_TARGET + POOL_BARE_TARGET, room;
 
-        if (m->support != LUO_SUPPORTED || m->stopping || !m->custody || !m->store.ledger)
+        if (m->support != LUO_SUPPORTED || m->stopping || !m->custody)
                 return;
-
         push_missing(m);
+        if (!m->store.ledger) /* the start is not through */
+                return;
         promote_spares(m);
         push_promoted(m);
 
         /* A refill opens the device once for several: not before half of them are used. */
         spares = count_parts(m, PART_READY) + count_parts(m, PART_BARE);
-        if (m->n_making > 0 || (spares >= target / 2 && list_is_empty(&m->spare_waiters)) || spares >= target)
+        if (m->n_making > 0 || m->making_failed || (spares >= target / 2 && list_is_empty(&m->spare_waiters)) || spares >= target)
                 return;
         room = MIN(custody_get_capacity(m->custody), PARTS_MAX);
         if (m->state.n_parts < room)
@@ -462,6 +466,10 @@ void parts_upkeep(Manager *m) {
 
 Part *parts_take_spare(Manager *m, PartRole role) {
         Part *p;
+
+        /* While PID 1's list is being read anew nobody knows what is in custody. */
+        if (custody_get_state(m->custody) == CUSTODY_DEGRADED)
+                return NULL;
 
         LIST_FOREACH(&m->state.parts, Part, state_link, p)
                 if (p->role == role && p->outgoing && !p->promote && !p->leaving && (role == PART_BARE || p->in_custody))

@@ -40,7 +40,7 @@ int part_map_next_page(Manager *manager, Part *part);
 /* The names of the index files are of no use once the part is gone. */
 void part_unlink_pages(Manager *manager, const Part *part);
 
-/* A fresh FDNAME: a few bytes, never used before. */
+/* A fresh FDNAME: a few bytes, never used before; that of the ledger's part is marked as such. */
 void part_assign_fdname(Manager *manager, Part *part);
 /* Hands the part to the custodian; part->in_custody tells when it is there. */
 typedef void (*part_custody_fn)(Part *part, int error, void *userdata);

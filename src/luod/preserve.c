@@ -33,24 +33,28 @@ typedef struct Preservation {
         bool many;
         FileRecord *records;
         int *fds;
-        size_t n;
+        size_t n;             /* of them to be kept; those kept already are dropped from the list */
+        size_t n_taken;       /* fds that were taken, counted in Manager.n_fds_in_flight */
         Part *part;           /* set once it was chosen */
         int session_fd;       /* of the part */
         uint32_t first_page;  /* index pages that the child makes: n_pages from here on */
         unsigned n_pages;
         IndexHead head;       /* for them; page is filled in by the child */
-        bool undo;            /* PreserveMany: the part must be dropped, and then the failure be told */
+        bool repeated;        /* the file was found as an intent that nobody has settled */
+        bool kernel_has_it;   /* what is left to do is to wait for custody, and to commit */
 } Preservation;
 
 static void preservation_start_kernel(Preservation *p);
+static void preservation_run(Job *job);
 
 static void preservation_free(Job *job) {
         Preservation *p = (Preservation *) job;
 
-        for (size_t i = 0; i < p->n; i++) {
+        for (size_t i = 0; i < p->n_taken; i++) {
                 safe_close(p->fds[i]);
                 file_record_done(p->records + i);
         }
+        p->job.manager->n_fds_in_flight -= (unsigned) p->n_taken;
         free(p->records);
         free(p->fds);
         free(p);
@@ -73,15 +77,27 @@ static int already_preserved(const File *f, uid_t uid, uint64_t token, Failure *
                            (unsigned long long) token, s->record.name, (unsigned long long) f->record.token);
 }
 
-/* 1: @record is new; 0: it is kept already, just so; -ECANCELED. */
+static bool is_same_object(const File *f, const FileRecord *record) {
+        return f->record.kind == FILE_KIND_MEMFD && record->kind == FILE_KIND_MEMFD && f->part->outgoing &&
+               f->record.dev == record->dev && f->record.ino == record->ino;
+}
+
+/* 1: @record is new, or (a single one) an intent that is to be settled; 0: it is kept already, just so;
+ * -ECANCELED. */
 static int check_record(Preservation *p, const FileRecord *record) {
         Manager *m = p->job.manager;
         Session *s = p->job.session;
         File *f = session_find_file(s, record->token);
 
-        if (f && f->record.kind == FILE_KIND_MEMFD && record->kind == FILE_KIND_MEMFD && f->part->outgoing &&
-            f->record.dev == record->dev && f->record.ino == record->ino)
+        if (f && f->part->fd < 0)
+                return failure_set(&p->job.failure, FAILURE_TOKEN_IN_USE,
+                                   "What session '%s' kept under token %llu is lost: its kernel session is gone. Discard the "
+                                   "session when you have taken note, or choose another token",
+                                   s->record.name, (unsigned long long) record->token);
+        if (f && is_same_object(f, record) && f->record.state == FILE_KEPT)
                 return 0;
+        if (f && is_same_object(f, record) && !p->many)
+                return 1;
         if (f)
                 return failure_set(&p->job.failure, FAILURE_TOKEN_IN_USE,
                                    "Token %llu %s in session '%s' by another file; choose another token",
@@ -110,6 +126,7 @@ static int preservation_reduce(Preservation *p) {
                 }
                 if (n != i) {
                         p->records[n] = p->records[i];
+                        p->records[i].extra = NULL;
                         p->fds[n] = TAKE_FD(p->fds[i]);
                 }
                 n++;
@@ -130,6 +147,15 @@ static int preservation_check_quota(Preservation *p) {
         if (m->state.n_files + p->n > FILES_MAX)
                 return failure_set(&p->job.failure, FAILURE_QUOTA_EXCEEDED,
                                    "luod keeps at most %u files in all; finish or discard sessions first", FILES_MAX);
+        if (s->record.uid != 0 && state_count_files_of(&m->state, s->record.uid) + p->n > FILES_PER_USER_MAX)
+                return failure_set(&p->job.failure, FAILURE_QUOTA_EXCEEDED,
+                                   "luod keeps at most %u files for user %u; finish or discard sessions first",
+                                   FILES_PER_USER_MAX, (unsigned) s->record.uid);
+        if (s->record.uid != 0 && p->many && state_count_parts_of(&m->state, s->record.uid) >= PARTS_PER_USER_MAX)
+                return failure_set(&p->job.failure, FAILURE_QUOTA_EXCEEDED,
+                                   "Each PreserveMany() takes a kernel session, and user %u has %u, which is the limit; "
+                                   "finish or discard sessions first",
+                                   (unsigned) s->record.uid, PARTS_PER_USER_MAX);
         if (!store_has_room(&m->store, 2 * p->n + 2, 0))
                 return failure_set_errno(&p->job.failure, -ENOSPC, "Can't keep the file");
         return 0;
@@ -173,10 +199,15 @@ static void preserve_files(void *arg, WorkerReply *reply) {
         const Preservation *p = arg;
         const LuoOps *luo = p->job.manager->luo;
 
+        /* Should the kernel run out of memory filling holes, this child is to go first. */
+        if (!p->job.manager->workers.inline_)
+                worker_offer_to_oom_killer();
         if (p->many)
                 reply->error = make_pages(p, p->part->record.kname);
         for (size_t i = 0; i < p->n && reply->error >= 0; i++) {
-                reply->error = luo->preserve(luo, p->session_fd, p->records[i].ktoken, p->fds[i]);
+                reply->error = file_check_holes(p->fds[i]);
+                if (reply->error >= 0)
+                        reply->error = luo->preserve(luo, p->session_fd, p->records[i].ktoken, p->fds[i]);
                 reply->n_done += reply->error >= 0;
         }
 }
@@ -295,8 +326,17 @@ static void probe_token(void *arg, WorkerReply *reply) {
         reply->values[0] = r > 0;
 }
 
+/* The part was in custody when it was chosen; a reload of PID 1 in between may have changed that. */
 static void preservation_commit_one(Preservation *p) {
-        int r = commit_files(p, "preserve:commit");
+        int r;
+
+        p->kernel_has_it = true;
+        if (!p->part->in_custody || custody_get_state(p->job.manager->custody) != CUSTODY_FDSTORE) {
+                job_wait_for_custody(&p->job, "The kernel has the file, but systemd's fd store is not known to have its "
+                                              "session; repeat the call. See 'systemctl status luod.service'");
+                return;
+        }
+        r = commit_files(p, "preserve:commit");
 
         if (r < 0)
                 preservation_fail_errno(p, r, "The file is kept, but that could not be written down; repeat the call");
@@ -315,7 +355,11 @@ static void on_probed(WorkerReply *reply, void *userdata) {
 
         if (reply->error == 0 && reply->values[0])
                 preservation_commit_one(p);
-        else if (reply->error == 0)
+        else if (reply->error == 0 && p->repeated) { /* an intent of before that did not come true: begin anew */
+                drop_intents(p);
+                p->repeated = false;
+                preservation_run(&p->job);
+        } else if (reply->error == 0)
                 preservation_refused(p, -EOWNERDEAD, 0);
         else /* neither yes nor no: stays an intent, which the next start settles */
                 preservation_fail_errno(p, reply->error, "The kernel can't be asked whether it keeps the file");
@@ -385,9 +429,26 @@ static int preservation_choose_part(Preservation *p) {
         return 0;
 }
 
+/* The call was made before, and luod could not find out what became of it. */
+static bool preservation_run_repeated(Preservation *p) {
+        File *f = session_find_file(p->job.session, p->records[0].token);
+
+        if (!f)
+                return false;
+        p->repeated = true;
+        p->part = f->part;
+        p->session_fd = f->part->fd;
+        p->records[0].ktoken = f->record.ktoken;
+        if (preservation_run_worker(p, probe_token, on_probed) < 0)
+                preservation_fail_errno(p, -EAGAIN, "The kernel can't be asked whether it keeps the file");
+        return true;
+}
+
 static void preservation_run_one(Preservation *p) {
         int r;
 
+        if (preservation_run_repeated(p))
+                return;
         r = preservation_choose_part(p);
         if (r == -EAGAIN) {
                 job_wait_for_spare(&p->job);
@@ -426,6 +487,8 @@ static void drop_part(Preservation *p) {
         int fd = p->part->fd, r;
 
         drop_intents(p);
+        if (p->part->session)
+                (void) store_put_part_gone(&m->store, p->part);
         part_unlink_pages(m, p->part);
         r = worker_run(&m->workers, nothing, p, &fd, 1, /* flags= */ 0, on_part_dropped, p);
         p->part = part_close(&m->state, p->part);
@@ -524,6 +587,10 @@ static void preservation_run_many(Preservation *p) {
 static void preservation_run(Job *job) {
         Preservation *p = (Preservation *) job;
 
+        if (p->kernel_has_it) {
+                preservation_commit_one(p);
+                return;
+        }
         if (preservation_reduce(p) < 0) {
                 job_end(job, &job->failure);
                 return;
@@ -564,6 +631,10 @@ static int preservation_take_files(Preservation *p,
                                    size_t n,
                                    bool accept_write_seal,
                                    Failure *ret) {
+        if (p->job.manager->n_fds_in_flight + n > FDS_IN_FLIGHT_MAX)
+                return failure_set(ret, FAILURE_QUOTA_EXCEEDED,
+                                   "Too many file descriptors are being handed in (limit: %u); wait for the answers",
+                                   FDS_IN_FLIGHT_MAX);
         for (size_t i = 0; i < n; i++) {
                 FileRecord *record = p->records + i;
                 int r;
@@ -584,6 +655,8 @@ static int preservation_take_files(Preservation *p,
                 if (p->fds[i] < 0)
                         return failure_set_errno(ret, p->fds[i], "Can't take the file");
                 p->n++;
+                p->n_taken++;
+                p->job.manager->n_fds_in_flight++;
         }
         return 0;
 }

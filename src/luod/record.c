@@ -108,6 +108,7 @@ static const Field head_fields[] = {
         U64(HeadRecord, next_sid),
         U64(HeadRecord, next_fdname),
         STRING(HeadRecord, ledger),
+        STRING(HeadRecord, previous),
 };
 static const Layout head_layout = LAYOUT(HeadRecord, head_fields);
 
@@ -119,6 +120,7 @@ static const Field session_fields[] = {
         U64(SessionRecord, created),
         U64(SessionRecord, created_generation),
         BOOL(SessionRecord, answered),
+        NUMBER(SessionRecord, flags, UINT32_MAX),
 };
 static const Layout session_layout = LAYOUT(SessionRecord, session_fields);
 
@@ -127,6 +129,7 @@ static const Field part_fields[] = {
         STRING(PartRecord, fdname),
         STRING_AS(PartRecord, "boot", boot_id),
         BOOL(PartRecord, many),
+        BOOL(PartRecord, gone),
 };
 static const Layout part_layout = LAYOUT(PartRecord, part_fields);
 

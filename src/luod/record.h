@@ -19,7 +19,7 @@
 typedef enum RecordType {
         RECORD_HEAD,    /* the daemon itself: {"generation":3,"boot":"…","series":"a","next_sid":12,…} */
         RECORD_SESSION, /* {"name":"vm1","uid":1000,"direction":"outgoing","state":"live","created":…,…} */
-        RECORD_PART,    /* {"kname":"luod-a-7","fdname":"1f","boot":"…"} */
+        RECORD_PART,    /* {"kname":"luod-a-7","fdname":"1f","boot":"…","many":false,"gone":false} */
         RECORD_FILE,    /* {"part":"luod-a-7","ktoken":1,"token":42,"label":"ram","size":4096,…} */
         RECORD_META,    /* {"key":"k","value":"hex"}; no "value": the key is gone */
         RECORD_END,     /* {"how":"finished","name":"vm1","when":…}: the session is over */
@@ -71,6 +71,7 @@ typedef struct HeadRecord {
         uint64_t next_sid;           /* sids are never used twice */
         uint64_t next_fdname;        /* nor are FDNAMEs */
         char ledger[KNAME_SIZE];     /* the kernel session that this ledger is preserved in */
+        char previous[KNAME_SIZE];   /* that of the ledger that was wholly taken over: it may be finished */
         char *extra;
 } HeadRecord;
 
@@ -82,6 +83,7 @@ typedef struct SessionRecord {
         uint64_t created;            /* usec, CLOCK_REALTIME */
         uint64_t created_generation;
         bool answered;               /* CreateSession's success reply was handed to the bus */
+        uint32_t flags;              /* SessionFlag (state.h): what is wrong with it, until it ends */
         char *extra;
 } SessionRecord;
 
@@ -90,6 +92,7 @@ typedef struct PartRecord {
         char fdname[FDNAME_SIZE];    /* its name in the fd store, a hint */
         char boot_id[BOOT_ID_SIZE];  /* the boot in which it was made: this one: outgoing, another: incoming */
         bool many;                   /* made for one PreserveMany: all of its files or none */
+        bool gone;                   /* it is the session's no more; its name may be taken again */
         char *extra;
 } PartRecord;
 

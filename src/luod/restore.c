@@ -40,8 +40,12 @@ typedef struct Restore {
         size_t n_found;
         bool same_boot;      /* the ledger of this boot was there */
         bool complete;       /* and it was intact: what it does not know does not exist */
-        bool keep_ledgers;   /* an old ledger can't be read: don't end it */
 } Restore;
+
+/* Not a word about what is kept: the start fails, and the next one finds everything as it is. */
+static bool is_transient(int error) {
+        return error == -ENOMEM || error == -EMFILE || error == -ENFILE || error == -EINTR || error == -EAGAIN;
+}
 
 static void path_in(const Manager *m, const char *name, char ret[static PATH_MAX]) {
         (void) snprintf(ret, PATH_MAX, "%s/%s", m->runtime_dir, name);
@@ -72,7 +76,7 @@ static int found_from_custody(Restore *r, FoundFd *fds, size_t n) {
                 uint64_t number;
                 char *end;
 
-                number = strtoull(fds[i].fdname, &end, 16);
+                number = strtoull(fds[i].fdname + (fds[i].fdname[0] == LEDGER_FDNAME_PREFIX), &end, 16);
                 if (*end == '\0')
                         m->state.head.next_fdname = MAX(m->state.head.next_fdname, number + 1);
 
@@ -93,6 +97,11 @@ static bool found_has(const Restore *r, const char *kname) {
         return false;
 }
 
+static void name_to_try(Manager *m, const char *kname, NamedSession *ret) {
+        (void) snprintf(ret->kname, sizeof(ret->kname), "%s", kname);
+        (void) snprintf(ret->fdname, sizeof(ret->fdname), "%llx", (unsigned long long) m->state.head.next_fdname++);
+}
+
 /* In a boot's first start all names are tried, later only those that are known and missing. */
 static size_t names_to_try(const Restore *r, NamedSession *ret) {
         Manager *m = r->manager;
@@ -103,14 +112,17 @@ static size_t names_to_try(const Restore *r, NamedSession *ret) {
                 LIST_FOREACH(&m->state.parts, Part, state_link, p)
                         if (!p->outgoing && kernel_name_parse(p->record.kname, NULL, NULL) &&
                             !found_has(r, p->record.kname) && n < 2 * PART_NUMBER_END)
-                                (void) snprintf(ret[n++].kname, KERNEL_NAME_SIZE, "%s", p->record.kname);
+                                name_to_try(m, p->record.kname, ret + n++);
                 return n;
         }
 
         for (char series = 'a'; series <= 'b'; series++)
                 for (uint32_t i = 0; i < PART_NUMBER_END; i++) {
-                        kernel_name_format(series, i, ret[n].kname);
-                        n += !found_has(r, ret[n].kname);
+                        char kname[KERNEL_NAME_SIZE];
+
+                        kernel_name_format(series, i, kname);
+                        if (!found_has(r, kname))
+                                name_to_try(m, kname, ret + n++);
                 }
         return n;
 }
@@ -125,7 +137,7 @@ static int found_by_name(Restore *r) {
                 return -ENOMEM;
         n = names_to_try(r, names);
         error = retrieve_sessions_by_name(m->luo, names, n, m->workers.inline_);
-        if (error < 0 && error != -EOWNERDEAD)
+        if (error < 0)
                 return error;
         for (size_t i = 0; i < n; i++) {
                 if (names[i].fd < 0)
@@ -170,32 +182,46 @@ static int read_incoming_head(const LuoOps *luo, int session, IndexHead *ret) {
         return r;
 }
 
-/* --- reading the ledger */
+/* Whether the index file of this boot is there: then the session was made in it. */
+static int read_outgoing_head(Manager *m, const Found *f, IndexHead *ret) {
+        _cleanup_(closep) int fd = -EBADF;
+        char name[LUO_NAME_SIZE + 16], path[PATH_MAX];
+        char page[INDEX_PAGE_SIZE];
 
-static void state_reset(Manager *m, const char *boot_id) {
-        uint64_t next_fdname = m->state.head.next_fdname;
-
-        state_done(&m->state);
-        state_init(&m->state);
-        m->state.head.next_fdname = next_fdname;
-        m->state.head.next_sid = 1;
-        m->state.head.series = 'a';
-        (void) snprintf(m->state.head.boot_id, sizeof(m->state.head.boot_id), "%s", boot_id);
+        (void) snprintf(name, sizeof(name), "index/%s.0", f->kname);
+        path_in(m, name, path);
+        fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+        if (fd < 0)
+                return -errno;
+        if (pread(fd, page, sizeof(page), 0) != sizeof(page))
+                return -EBADMSG;
+        return index_page_get_head(page, ret);
 }
 
-static void note_ledger(Restore *r, int error, const LedgerDamage *damage) {
-        Manager *m = r->manager;
+/* --- reading the ledger */
 
+static void state_reset(State *state, const char *boot_id) {
+        uint64_t next_fdname = state->head.next_fdname;
+
+        state_done(state);
+        state_init(state);
+        state->head.next_fdname = next_fdname;
+        state->head.next_sid = 1;
+        state->head.series = 'a';
+        (void) snprintf(state->head.boot_id, sizeof(state->head.boot_id), "%s", boot_id);
+}
+
+static LedgerHealth judge_ledger(int error, const LedgerDamage *damage) {
         if (error == -EPROTONOSUPPORT)
-                m->ledger_health = LEDGER_NEWER;
-        else if (error < 0)
-                m->ledger_health = LEDGER_REBUILT;
-        else if (damage->n_records > 0 || damage->gap)
-                m->ledger_health = LEDGER_DAMAGED;
-        else
-                m->ledger_health = LEDGER_INTACT;
-        r->complete = m->ledger_health == LEDGER_INTACT;
-        r->keep_ledgers = error < 0;
+                return LEDGER_NEWER;
+        if (error < 0)
+                return LEDGER_REBUILT;
+        return damage->n_records > 0 || damage->gap ? LEDGER_DAMAGED : LEDGER_INTACT;
+}
+
+static void set_health(Restore *r, LedgerHealth health) {
+        r->manager->ledger_health = health;
+        r->complete = health == LEDGER_INTACT;
 }
 
 /* The ledger of this boot. 0: read; -ENOENT: there is none; others: what is there can't be used, and was put
@@ -217,19 +243,35 @@ static int read_own_ledger(Restore *r) {
                 store_done(&m->store);
                 error = -ENODATA;
         }
-        note_ledger(r, error, &damage);
+        if (error < 0 && error != -ENODATA && error != -EPROTONOSUPPORT)
+                return error == -ENOENT ? -EIO : error; /* says nothing about the ledger */
+        set_health(r, judge_ledger(error, &damage));
         if (error < 0) {
-                state_reset(m, r->boot_id);
+                state_reset(&m->state, r->boot_id);
                 path_in(m, "ledger.unreadable", aside);
                 (void) rename(path, aside);
-                return error == -ENOENT ? -ENODATA : error;
+                return error;
         }
         r->same_boot = true;
         return 0;
 }
 
+/* A ledger that came over the live update, read into a state of its own. */
+typedef struct Candidate {
+        State state;
+        LedgerHealth health;
+        uint64_t in_service; /* since when: it was linked, and written to; 0: its change-over was cut short */
+        bool set;
+} Candidate;
+
+static void candidate_done(Candidate *c) {
+        if (c->set)
+                state_done(&c->state);
+        c->set = false;
+}
+
 /* Reads the ledger from the kernel session @f, if it holds one: 0; -ENOENT: it does not. */
-static int read_incoming_ledger(Restore *r, const Found *f) {
+static int candidate_read(Restore *r, const Found *f, Candidate *ret) {
         Manager *m = r->manager;
         _cleanup_(closep) int fd = -EBADF;
         LedgerDamage damage = {};
@@ -237,20 +279,45 @@ static int read_incoming_ledger(Restore *r, const Found *f) {
         IndexHead head;
         int error;
 
-        if (read_incoming_head(m->luo, f->fd, &head) < 0 || head.role != INDEX_LEDGER)
+        error = read_incoming_head(m->luo, f->fd, &head);
+        if (is_transient(error))
+                return error;
+        if (error < 0 || head.role != INDEX_LEDGER)
                 return -ENOENT;
 
+        state_init(&ret->state);
+        ret->set = true;
+        ret->in_service = head.created;
+        ret->state.head.next_fdname = m->state.head.next_fdname;
         /* In case the ledger's own head record is the damaged one. */
-        state_reset(m, head.boot_id);
-        (void) kernel_name_parse(f->kname, &m->state.head.series, NULL);
+        state_reset(&ret->state, head.boot_id);
+        (void) kernel_name_parse(f->kname, &ret->state.head.series, NULL);
 
-        fd = m->luo->retrieve(m->luo, f->fd, /* token= */ 1);
-        error = fd < 0 ? -ENODATA : store_open(&old, &m->state, &fd, /* writable= */ false, &damage);
-        note_ledger(r, error, &damage);
-        if (error < 0)
-                state_reset(m, r->boot_id);
+        fd = m->luo->retrieve(m->luo, f->fd, LEDGER_KTOKEN);
+        if (is_transient(fd))
+                return fd;
+        error = fd < 0 ? -ENODATA : store_open(&old, &ret->state, &fd, /* writable= */ false, &damage);
         store_done(&old);
-        return error == -ENOENT ? -ENODATA : error;
+        if (error < 0 && error != -ENODATA && error != -EPROTONOSUPPORT)
+                return error == -ENOENT ? -EIO : error;
+        ret->health = judge_ledger(error, &damage);
+        (void) snprintf(ret->state.head.previous, sizeof(ret->state.head.previous), "%.*s", (int) KNAME_SIZE - 1,
+                        f->kname);
+        return 0;
+}
+
+/* A readable one before one that is not; one that was in service before one that was not; the later generation; the
+ * later in service. */
+static bool candidate_is_better(const Candidate *a, const Candidate *b) {
+        bool a_reads = a->health < LEDGER_REBUILT, b_reads = b->health < LEDGER_REBUILT;
+
+        if (!b->set || a_reads != b_reads)
+                return !b->set || a_reads;
+        if (!a->in_service != !b->in_service)
+                return a->in_service != 0;
+        if (a->state.head.generation != b->state.head.generation)
+                return a->state.head.generation > b->state.head.generation;
+        return a->in_service > b->in_service; /* of one boot: the first one's file was lost */
 }
 
 /* The kernel name of a lost part will be used again. */
@@ -288,23 +355,57 @@ static void state_enter_boot(Restore *r) {
                 s->record.direction = DIRECTION_INCOMING;
 }
 
-/* N is 0 for the ledger in most boots, so that is looked at first. */
-static int find_incoming_ledger(Restore *r) {
-        for (int pass = 0; pass < 2; pass++)
-                for (size_t i = 0; i < r->n_found; i++) {
-                        uint32_t number;
-                        int error;
+static void candidate_take(Restore *r, Candidate *c) {
+        Manager *m = r->manager;
 
-                        if (!kernel_name_parse(r->found[i].kname, NULL, &number) || (number == 0) != (pass == 0))
-                                continue;
-                        error = read_incoming_ledger(r, r->found + i);
-                        if (error == -ENOENT)
-                                continue;
-                        if (error >= 0)
-                                state_enter_boot(r);
-                        return error;
+        set_health(r, c->health);
+        if (c->health >= LEDGER_REBUILT) /* nothing could be read; it is kept */
+                return;
+
+        state_done(&m->state);
+        state_move(&m->state, &c->state);
+        state_enter_boot(r);
+}
+
+/* Of the sessions that the fd store brought, those whose FDNAME says so; all others when none of them reads. */
+static int find_candidates(Restore *r, bool by_fdname, Candidate *best) {
+        for (size_t i = 0; i < r->n_found; i++) {
+                const Found *f = r->found + i;
+                Candidate c = {};
+                IndexHead head;
+                int error;
+
+                if (by_fdname != (f->stored && f->fdname[0] == LEDGER_FDNAME_PREFIX))
+                        continue;
+                if (read_outgoing_head(r->manager, f, &head) != -ENOENT) /* made in this boot */
+                        continue;
+                error = candidate_read(r, f, &c);
+                if (error >= 0 && candidate_is_better(&c, best)) {
+                        candidate_done(best);
+                        *best = c;
+                        state_move(&best->state, &c.state);
                 }
-        return -ENOENT;
+                candidate_done(&c);
+                if (error < 0 && error != -ENOENT)
+                        return error;
+        }
+        return 0;
+}
+
+static int find_incoming_ledger(Restore *r) {
+        Candidate best = {};
+        int error;
+
+        error = find_candidates(r, /* by_fdname= */ true, &best);
+        if (error >= 0 && (!best.set || best.health >= LEDGER_REBUILT))
+                error = find_candidates(r, /* by_fdname= */ false, &best);
+        if (error >= 0) {
+                error = best.set ? 0 : -ENOENT;
+                if (best.set)
+                        candidate_take(r, &best);
+        }
+        candidate_done(&best);
+        return error;
 }
 
 /* --- putting them together */
@@ -332,7 +433,7 @@ static int session_from_index(Restore *r, const IndexHead *head, bool outgoing, 
         int error;
 
         (void) snprintf(record.name, sizeof(record.name), "%s", head->name);
-        if (s && s->flags & SESSION_OWNER_UNKNOWN) {
+        if (s && s->flags & SESSION_OWNER_UNKNOWN && !(s->flags & SESSION_UNINDEXED)) {
                 s->record = record;
                 s->flags &= ~(unsigned) SESSION_OWNER_UNKNOWN;
         }
@@ -344,13 +445,15 @@ static int session_from_index(Restore *r, const IndexHead *head, bool outgoing, 
                 if (error < 0)
                         return error;
         }
+        if (m->ledger_health >= LEDGER_REBUILT) /* an index has none: nobody knows whether there was any */
+                s->flags |= SESSION_METADATA_DAMAGED;
         if (m->ledger_health != LEDGER_DAMAGED)
                 m->state.head.generation = MAX(m->state.head.generation, head->created_generation + !outgoing);
         *ret = s;
         return 0;
 }
 
-static void file_from_slot(Manager *m, Part *part, const void *page, uint32_t number, unsigned slot) {
+static int file_from_slot(Manager *m, Part *part, const void *page, uint32_t number, unsigned slot) {
         FileRecord record = {};
         File *f;
         int r;
@@ -359,38 +462,51 @@ static void file_from_slot(Manager *m, Part *part, const void *page, uint32_t nu
         if (r == -EBADMSG)
                 part->session->flags |= SESSION_FILES_DAMAGED;
         if (r < 0)
-                return;
+                return 0;
 
         f = session_find_file(part->session, record.token);
         if (!f)
-                (void) file_new(&m->state, part, &record, NULL);
-        else if (f->record.state == FILE_INTENT)
+                return file_new(&m->state, part, &record, NULL);
+        if (f->record.state == FILE_INTENT)
                 f->record.state = record.state;
+        return 0;
 }
 
-/* Adds what the index pages of @part know and the ledger does not. */
-static void part_fill_from_index(Manager *m, Part *part) {
+static int files_from_page(Manager *m, Part *part, const void *page, uint32_t number) {
+        int r = 0;
+
+        for (unsigned slot = 0; slot < INDEX_SLOTS && r >= 0; slot++)
+                r = file_from_slot(m, part, page, number, slot);
+        return r;
+}
+
+/* Adds what the index pages of @part know and the ledger does not. A page that can't be read hides no other. */
+static int part_fill_from_index(Manager *m, Part *part) {
+        int r = 0;
+
         if (part->outgoing) {
-                for (uint32_t i = 0; i < part->n_pages; i++)
-                        for (unsigned slot = 0; slot < INDEX_SLOTS; slot++)
-                                file_from_slot(m, part, part->pages[i], i, slot);
-                return;
+                for (uint32_t i = 0; i < part->n_pages && r >= 0; i++)
+                        r = files_from_page(m, part, part->pages[i], i);
+                return r;
         }
 
-        for (uint32_t i = 0;; i++) {
+        for (uint32_t i = 0; r >= 0; i++) {
                 void *page;
-                int r = retrieve_index_page(m->luo, part->fd, i, &page);
 
+                r = retrieve_index_page(m->luo, part->fd, i, &page);
                 if (r == -ENOENT)
-                        return;
+                        return 0;
+                if (is_transient(r))
+                        return r;
                 if (r < 0) {
                         part->session->flags |= SESSION_FILES_DAMAGED;
-                        return;
+                        r = 0;
+                        continue;
                 }
-                for (unsigned slot = 0; slot < INDEX_SLOTS; slot++)
-                        file_from_slot(m, part, page, i, slot);
+                r = files_from_page(m, part, page, i);
                 (void) munmap(page, INDEX_PAGE_SIZE);
         }
+        return r;
 }
 
 /* Nothing says what it is: kept under a name of its own, as root's. */
@@ -406,6 +522,9 @@ static int part_adopt_unknown(Restore *r, Part *part) {
         int error;
 
         (void) snprintf(record.name, sizeof(record.name), "unknown-%s", part->record.kname);
+        if (state_find_session(&m->state, record.name)) /* of an earlier boot */
+                (void) snprintf(record.name, sizeof(record.name), "unknown-%llu",
+                                (unsigned long long) m->state.head.next_sid);
         error = session_new(&m->state, m->state.head.next_sid, &record, &s);
         if (error < 0)
                 return error;
@@ -414,16 +533,29 @@ static int part_adopt_unknown(Restore *r, Part *part) {
         return 0;
 }
 
-/* A kernel session that the ledger does not know: by its index. */
+/* A ledger that is not the one in force: it may be ended when that one says that it was wholly taken over from it, or
+ * when it never was in service, its change-over cut short. One that can't be read is kept. */
+static bool ledger_may_leave(const Restore *r, const Part *part, const IndexHead *head) {
+        const Manager *m = r->manager;
+
+        if (m->ledger_health >= LEDGER_REBUILT)
+                return false;
+        return streq(m->state.head.previous, part->record.kname) || head->created == 0;
+}
+
+/* A kernel session that the ledger does not know: by its index. Those without one come last (PART_UNKNOWN with
+ * @unindexed), so that no sid that an index names is given to them. */
 static int part_adopt(Restore *r, Part *part, int head_error, const IndexHead *head) {
         Manager *m = r->manager;
         Session *s;
         int error;
 
-        if (head_error < 0 && head_error != -ENODATA)
-                return part_adopt_unknown(r, part);
-
         part->role = PART_UNKNOWN;
+        if (head_error < 0 && head_error != -ENODATA) {
+                part->unindexed = true;
+                return 0;
+        }
+
         if (head_error == -ENODATA || head->role == INDEX_SPARE) {
                 if (part->outgoing)
                         part->role = PART_READY;
@@ -432,8 +564,7 @@ static int part_adopt(Restore *r, Part *part, int head_error, const IndexHead *h
                 return 0;
         }
         if (head->role == INDEX_LEDGER) {
-                /* An earlier boot's, or one of this boot that was not completed. */
-                part->leaving = !r->keep_ledgers;
+                part->leaving = ledger_may_leave(r, part, head);
                 return 0;
         }
 
@@ -442,24 +573,7 @@ static int part_adopt(Restore *r, Part *part, int head_error, const IndexHead *h
         if (error < 0)
                 return error;
         part_attach(part, s);
-        part_fill_from_index(m, part);
-        return 0;
-}
-
-/* Whether the index file of this boot is there: then the session was made in it. */
-static int read_outgoing_head(Manager *m, const Found *f, IndexHead *ret) {
-        _cleanup_(closep) int fd = -EBADF;
-        char name[LUO_NAME_SIZE + 16], path[PATH_MAX];
-        char page[INDEX_PAGE_SIZE];
-
-        (void) snprintf(name, sizeof(name), "index/%s.0", f->kname);
-        path_in(m, name, path);
-        fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-        if (fd < 0)
-                return -errno;
-        if (pread(fd, page, sizeof(page), 0) != sizeof(page))
-                return -EBADMSG;
-        return index_page_get_head(page, ret);
+        return part_fill_from_index(m, part);
 }
 
 static int adopt_found(Restore *r, Found *f) {
@@ -474,6 +588,8 @@ static int adopt_found(Restore *r, Found *f) {
         outgoing = head_error != -ENOENT;
         if (!outgoing) {
                 head_error = read_incoming_head(m->luo, f->fd, &head);
+                if (is_transient(head_error))
+                        return head_error;
                 if (head_error == -ENOENT) /* it was finished already, or is empty: index page 0 is the first file */
                         head_error = -ENODATA;
                 if (head_error == -EINVAL) { /* an outgoing one, whose index file is gone */
@@ -496,29 +612,81 @@ static int adopt_found(Restore *r, Found *f) {
         return part_adopt(r, part, head_error, &head);
 }
 
-static int attach_found(Restore *r) {
+/* The index head of a part that has its fd. */
+static int part_read_head(Manager *m, const Part *p, IndexHead *ret) {
+        if (!p->outgoing)
+                return read_incoming_head(m->luo, p->fd, ret);
+        return p->n_pages > 0 ? index_page_get_head(p->pages[0], ret) : -ENODATA;
+}
+
+/* The ledger says that @p is its session's; where its index says otherwise, the index is right: a name that was used
+ * again, and the record of that damaged or not written. */
+static int part_check_owner(Restore *r, Part *p) {
         Manager *m = r->manager;
+        IndexHead head = {};
+        Session *s;
+        int error;
 
-        for (size_t i = 0; i < r->n_found; i++) {
-                Found *f = r->found + i;
-                Part *p = state_find_part(&m->state, f->kname);
-                int error;
+        if (!p->session || (!p->outgoing && r->complete))
+                return 0;
+        error = part_read_head(m, p, &head);
+        if (is_transient(error))
+                return error;
+        if (error < 0 || (head.role == INDEX_SESSION && head.sid == p->session->sid))
+                return 0;
 
-                if (!p || p->fd >= 0) {
-                        error = p ? 0 : adopt_found(r, f);
-                        if (error < 0)
-                                return error;
-                        continue;
-                }
-                (void) snprintf(p->record.fdname, sizeof(p->record.fdname), "%.*s", (int) FDNAME_SIZE - 1, f->fdname);
-                p->in_custody = f->stored;
-                part_take_fd(p, &f->fd);
-                if (p->outgoing)
-                        (void) part_map_pages(m, p);
-                if (!r->complete && p->session)
-                        part_fill_from_index(m, p);
+        if (head.role == INDEX_SESSION) {
+                part_drop_files(&m->state, p);
+                error = session_from_index(r, &head, p->outgoing, &s);
+                if (error < 0)
+                        return error;
+                part_attach(p, s);
+                return part_fill_from_index(m, p);
+        }
+        if (p->n_files == 0 && head.role == INDEX_SPARE && p->outgoing) {
+                if (m->store.ledger)
+                        (void) store_put_part_gone(&m->store, p);
+                part_attach(p, NULL);
+                p->role = PART_READY;
         }
         return 0;
+}
+
+static int attach_one(Restore *r, Found *f) {
+        Manager *m = r->manager;
+        Part *p = state_find_part(&m->state, f->kname);
+        int error;
+
+        if (!p)
+                return adopt_found(r, f);
+        if (p->fd >= 0) /* twice in the store: ours is enough */
+                return 0;
+
+        (void) snprintf(p->record.fdname, sizeof(p->record.fdname), "%.*s", (int) FDNAME_SIZE - 1, f->fdname);
+        p->in_custody = f->stored;
+        part_take_fd(p, &f->fd);
+        if (p->outgoing) {
+                error = part_map_pages(m, p);
+                if (is_transient(error))
+                        return error;
+        }
+        error = part_check_owner(r, p);
+        if (error >= 0 && !r->complete && p->session)
+                error = part_fill_from_index(m, p);
+        return error;
+}
+
+static int attach_found(Restore *r) {
+        Manager *m = r->manager;
+        int error = 0;
+        Part *p;
+
+        for (size_t i = 0; i < r->n_found && error >= 0; i++)
+                error = attach_one(r, r->found + i);
+        LIST_FOREACH(&m->state.parts, Part, state_link, p)
+                if (p->unindexed && !p->session && error >= 0)
+                        error = part_adopt_unknown(r, p);
+        return error;
 }
 
 /* With a damaged ledger: whose is what has lost its record. */
@@ -533,20 +701,19 @@ static void repair_owners(Restore *r) {
 
                 if (p->fd < 0 || !p->session || !(p->session->flags & SESSION_OWNER_UNKNOWN))
                         continue;
-                error = p->outgoing ? (p->n_pages > 0 ? index_page_get_head(p->pages[0], &head) : -ENODATA)
-                                    : read_incoming_head(m->luo, p->fd, &head);
+                error = part_read_head(m, p, &head);
                 if (error >= 0 && head.role == INDEX_SESSION && head.sid == p->session->sid)
                         (void) session_from_index(r, &head, p->outgoing, &s);
         }
 }
 
-static void part_forget_files(Manager *m, Part *p, bool only_intents) {
+static void part_forget_intents(Manager *m, Part *p) {
         Session *s = p->session;
 
         for (size_t i = s->n_files; i-- > 0;) {
                 File *f = s->files[i];
 
-                if (f->part != p || (only_intents && f->record.state != FILE_INTENT))
+                if (f->part != p || f->record.state != FILE_INTENT)
                         continue;
                 f->record.state = FILE_DROPPED;
                 if (m->store.ledger)
@@ -566,24 +733,33 @@ static void note_missing_parts(Manager *m) {
 
                         if (p->fd >= 0 || s->record.state != SESSION_LIVE) /* its end was begun: they may be gone */
                                 continue;
-                        part_forget_files(m, p, /* only_intents= */ true);
-                        if (p->n_files == 0 && !only)
+                        part_forget_intents(m, p);
+                        if (p->n_files == 0 && !only) {
+                                if (m->store.ledger)
+                                        (void) store_put_part_gone(&m->store, p);
                                 part_close(&m->state, p);
-                        else
-                                s->flags |= SESSION_PARTS_MISSING;
+                        } else
+                                s->flags |= SESSION_PARTS_MISSING; /* its files are shown as failed */
                 }
 }
 
 /* Creations that nobody was told of. */
-static void undo_creations(Manager *m) {
+static void undo_creations(Restore *r) {
+        Manager *m = r->manager;
         Session *s;
         Part *p;
 
         LIST_FOREACH(&m->state.sessions, Session, link, s) {
                 if (s->record.state != SESSION_NEW)
                         continue;
+                if (!r->complete || s->flags != 0 || s->n_files > 0) {
+                        /* The record that it was acknowledged may be the damaged one: then it was. */
+                        s->record.state = SESSION_LIVE;
+                        if (m->store.ledger)
+                                (void) store_put_session(&m->store, s);
+                        continue;
+                }
                 LIST_FOREACH(&s->parts, Part, session_link, p) {
-                        part_forget_files(m, p, /* only_intents= */ false);
                         if (p->outgoing && p->fd >= 0)
                                 continue;
                         part_attach(p, NULL);
@@ -631,6 +807,7 @@ static void clean_index_files(Manager *m) {
  * name; with the ledger read it is the current one, unless the change-over was cut short. */
 static void note_own_ledger_part(Restore *r) {
         Manager *m = r->manager;
+        bool found = false;
         Part *p;
 
         if (!r->same_boot)
@@ -646,7 +823,30 @@ static void note_own_ledger_part(Restore *r) {
                         continue;
                 p->leaving = false;
                 p->role = PART_LEDGER;
+                found = true;
         }
+
+        /* It was not in custody when luod died: what it says still holds, but it would not come over the next live
+         * update. The change-over makes another one of it. */
+        if (!found)
+                store_done(&m->store);
+}
+
+/* Whether anything found belongs, or may belong, to a session: then there was a ledger in service. Else its very first
+ * change-over was cut short. */
+static bool any_sessions_found(Restore *r) {
+        Manager *m = r->manager;
+
+        for (size_t i = 0; i < r->n_found; i++) {
+                IndexHead head = {};
+                int error = read_outgoing_head(m, r->found + i, &head);
+
+                if (error == -ENOENT)
+                        error = read_incoming_head(m->luo, r->found[i].fd, &head);
+                if (error != -ENODATA && error != -ENOENT && (error < 0 || head.role == INDEX_SESSION))
+                        return true;
+        }
+        return false;
 }
 
 static int restore_all(Restore *r) {
@@ -656,12 +856,10 @@ static int restore_all(Restore *r) {
         Part *p;
 
         error = read_own_ledger(r);
-        if (error == -ENOMEM)
+        if (error < 0 && error != -ENOENT && error != -ENODATA && error != -EPROTONOSUPPORT)
                 return error;
-        if (error == -ENOENT) {
-                m->ledger_health = LEDGER_INTACT;
-                r->complete = true;
-        }
+        if (error == -ENOENT)
+                set_health(r, LEDGER_INTACT);
 
         error = found_by_name(r);
         if (error < 0)
@@ -669,14 +867,13 @@ static int restore_all(Restore *r) {
 
         if (!r->same_boot && m->ledger_health == LEDGER_INTACT) {
                 error = find_incoming_ledger(r);
-                if (error == -ENOMEM)
+                if (error < 0 && error != -ENOENT)
                         return error;
-                if (error == -ENOENT && r->n_found > 0) {
-                        m->ledger_health = LEDGER_REBUILT;
-                        r->complete = false;
-                }
+                if (error == -ENOENT && any_sessions_found(r))
+                        set_health(r, LEDGER_REBUILT);
         }
-        if (!r->same_boot && m->ledger_health >= LEDGER_REBUILT && r->n_found > 0) {
+        if (!r->same_boot && (m->ledger_health >= LEDGER_REBUILT || m->state.head.previous[0] == '\0') &&
+            r->n_found > 0) {
                 /* Nothing says which series is whose: the incoming ones have none of our names. */
                 IndexHead head;
                 char series = 'b';
@@ -692,7 +889,7 @@ static int restore_all(Restore *r) {
         note_own_ledger_part(r);
         repair_owners(r);
         note_missing_parts(m);
-        undo_creations(m);
+        undo_creations(r);
         clean_index_files(m);
 
         LIST_FOREACH(&m->state.parts, Part, state_link, p)
@@ -707,7 +904,7 @@ int manager_restore(Manager *m, const char *boot_id, FoundFd *found, size_t n_fo
         int error;
 
         (void) snprintf(r.boot_id, sizeof(r.boot_id), "%s", boot_id);
-        state_reset(m, boot_id);
+        state_reset(&m->state, boot_id);
         m->support = luo_probe_support(m->luo);
         if (m->support != LUO_SUPPORTED)
                 return 0;

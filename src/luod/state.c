@@ -24,6 +24,23 @@ void state_done(State *state) {
         head_record_done(&state->head);
 }
 
+static void list_move(List *to, List *from) {
+        ListLink *l;
+
+        list_init(to);
+        while ((l = list_first(from))) {
+                list_unlink(l);
+                list_append(to, l);
+        }
+}
+
+void state_move(State *to, State *from) {
+        *to = *from;
+        list_move(&to->sessions, &from->sessions); /* the lists are rings that go through their State */
+        list_move(&to->parts, &from->parts);
+        state_init(from);
+}
+
 Session *state_find_session(State *state, const char *name) {
         Session *s;
 
@@ -48,6 +65,35 @@ unsigned state_count_sessions_of(State *state, uid_t uid) {
 
         LIST_FOREACH(&state->sessions, Session, link, s)
                 n += s->record.uid == uid;
+        return n;
+}
+
+unsigned state_count_files_of(State *state, uid_t uid) {
+        unsigned n = 0;
+        Session *s;
+
+        LIST_FOREACH(&state->sessions, Session, link, s)
+                if (s->record.uid == uid)
+                        n += (unsigned) s->n_files;
+        return n;
+}
+
+unsigned state_count_parts_of(State *state, uid_t uid) {
+        unsigned n = 0;
+        Part *p;
+
+        LIST_FOREACH(&state->parts, Part, state_link, p)
+                n += p->session && p->session->record.uid == uid;
+        return n;
+}
+
+size_t state_count_metadata_of(State *state, uid_t uid) {
+        size_t n = 0;
+        Session *s;
+
+        LIST_FOREACH(&state->sessions, Session, link, s)
+                if (s->record.uid == uid)
+                        n += s->metadata_size + s->n_metadata * METADATA_KEY_COST;
         return n;
 }
 
@@ -93,7 +139,7 @@ Session *session_free(State *state, Session *s) {
                 free(s->metadata[i].value);
                 free(s->metadata[i].extra);
         }
-        state->metadata_size -= s->metadata_size;
+        state->metadata_size -= s->metadata_size + s->n_metadata * METADATA_KEY_COST;
         free(s->metadata);
         free(s->files);
         session_record_done(&s->record);
@@ -259,7 +305,8 @@ File *state_find_object(State *state, uint64_t dev, uint64_t ino) {
                 for (size_t i = 0; i < s->n_files; i++) {
                         const FileRecord *r = &s->files[i]->record;
 
-                        if (r->kind == FILE_KIND_MEMFD && r->dev == dev && r->ino == ino && s->files[i]->part->outgoing)
+                        if (r->kind == FILE_KIND_MEMFD && r->dev == dev && r->ino == ino && s->files[i]->part->outgoing &&
+                            s->files[i]->part->fd >= 0)
                                 return s->files[i];
                 }
 
@@ -283,11 +330,19 @@ const Metadata *session_find_metadata(const Session *session, const char *key) {
         return found ? session->metadata + i : NULL;
 }
 
+void part_drop_files(State *state, Part *p) {
+        Session *s = p->session;
+
+        for (size_t i = s ? s->n_files : 0; i-- > 0;)
+                if (s->files[i]->part == p)
+                        file_free(state, s->files[i]);
+}
+
 static void metadata_account(State *state, Session *s, const Metadata *m, int sign) {
         size_t size = strlen(m->key) + m->n_value;
 
         s->metadata_size += (size_t) sign * size;
-        state->metadata_size += (size_t) sign * size;
+        state->metadata_size += (size_t) sign * (size + METADATA_KEY_COST);
 }
 
 static void metadata_remove(State *state, Session *s, size_t i) {
@@ -356,13 +411,15 @@ static int apply_session(State *state, uint64_t sid, const char *payload, size_t
                 return r;
 
         if (!s)
-                r = session_new(state, sid, &record, NULL);
+                r = session_new(state, sid, &record, &s);
         else {
                 session_record_done(&s->record);
                 s->record = record;
                 s->flags &= ~(unsigned) (SESSION_OWNER_UNKNOWN | SESSION_END_DAMAGED);
                 record = (SessionRecord) {};
         }
+        if (s)
+                s->flags |= s->record.flags;
 
         session_record_done(&record);
         return r;
@@ -385,6 +442,30 @@ static int session_for_orphans(State *state, uint64_t sid, Session **ret) {
         return 0;
 }
 
+/* Kernel names are used again: what the log says last holds, whoever had the name before. */
+static int part_give_to(State *state, Part *p, uint64_t sid) {
+        Session *s;
+        int r;
+
+        if (p->session && p->session->sid == sid)
+                return 0;
+        r = session_for_orphans(state, sid, &s);
+        if (r < 0)
+                return r;
+        part_drop_files(state, p);
+        p->next_ktoken = 1;
+        part_attach(p, s);
+        return 0;
+}
+
+static void note_fdname(State *state, const char *fdname) {
+        char *end;
+        uint64_t n = strtoull(fdname + (fdname[0] == LEDGER_FDNAME_PREFIX), &end, 16);
+
+        if (*end == '\0')
+                state->head.next_fdname = MAX(state->head.next_fdname, n + 1);
+}
+
 static int apply_part(State *state, uint64_t sid, const char *payload, size_t size) {
         PartRecord record = {};
         Session *s;
@@ -395,16 +476,27 @@ static int apply_part(State *state, uint64_t sid, const char *payload, size_t si
         if (r < 0)
                 return r;
 
+        note_fdname(state, record.fdname);
         p = state_find_part(state, record.kname);
-        if (p) {
-                part_record_done(&p->record);
-                p->record = record;
-                return 0;
+        if (p && record.gone) {
+                if (p->session && p->session->sid == sid) {
+                        part_drop_files(state, p);
+                        part_close(state, p);
+                }
+                r = 0;
+        } else if (p) {
+                r = part_give_to(state, p, sid);
+                if (r >= 0) {
+                        part_record_done(&p->record);
+                        p->record = record;
+                        p->outgoing = streq(record.boot_id, state->head.boot_id);
+                        return 0;
+                }
+        } else if (!record.gone) {
+                r = session_for_orphans(state, sid, &s);
+                if (r >= 0)
+                        r = part_new(state, s, &record, NULL);
         }
-
-        r = session_for_orphans(state, sid, &s);
-        if (r >= 0)
-                r = part_new(state, s, &record, NULL);
         part_record_done(&record);
         return r;
 }
@@ -417,7 +509,7 @@ static int part_for_orphans(State *state, uint64_t sid, const FileRecord *file, 
 
         *ret = state_find_part(state, file->part);
         if (*ret)
-                return (*ret)->session ? 0 : -EBADMSG;
+                return part_give_to(state, *ret, sid);
 
         r = session_for_orphans(state, sid, &s);
         if (r < 0)
@@ -437,6 +529,11 @@ static int apply_file(State *state, uint64_t sid, const char *payload, size_t si
         if (r < 0)
                 return r;
 
+        p = state_find_part(state, record.part);
+        if (record.state == FILE_DROPPED && (!p || !p->session || p->session->sid != sid)) {
+                file_record_done(&record);
+                return 0;
+        }
         r = part_for_orphans(state, sid, &record, &p);
         if (r >= 0) {
                 f = session_find_file(p->session, record.token);

@@ -39,6 +39,7 @@ struct Part {
         bool in_custody;       /* seen in the custodian's list */
         bool pushing;          /* on its way there */
         bool promote;          /* PART_BARE: will be PART_READY once it is in custody */
+        bool unindexed;        /* found without a readable index */
         bool leaving;          /* being ended: must not be given into custody again */
         uint64_t next_ktoken;  /* the lowest kernel token not in use and not an index page's */
         unsigned n_files;
@@ -80,6 +81,7 @@ struct Session {
         Metadata *metadata;    /* sorted by key */
         size_t n_metadata;
         size_t metadata_size;  /* bytes of keys and values */
+        /* ... the same with METADATA_KEY_COST for each key is in State.metadata_size */
         uint64_t kept_bytes;   /* sum of the files' sizes */
         List jobs;             /* Job.link (operations.h); the first one is running */
         unsigned n_jobs;
@@ -98,10 +100,15 @@ struct State {
 
 void state_init(State *state);
 void state_done(State *state);
+/* Moves all of @from, which is empty then, to @to, which need not be initialized. */
+void state_move(State *to, State *from);
 
 Session *state_find_session(State *state, const char *name); /* NULL if there is none */
 Session *state_find_session_by_sid(State *state, uint64_t sid);
 unsigned state_count_sessions_of(State *state, uid_t uid);
+unsigned state_count_files_of(State *state, uid_t uid);
+unsigned state_count_parts_of(State *state, uid_t uid);
+size_t state_count_metadata_of(State *state, uid_t uid);
 Part *state_find_part(State *state, const char *kname);
 
 /* A new session in the state, which owns it; a copy of @record is taken (@extra moves into it). 0 or -ENOMEM. */
@@ -125,6 +132,8 @@ File *session_find_file(Session *session, uint64_t token);
 /* A new file in @part, which belongs to a session; -EEXIST if it has that token, -ENOMEM. */
 int file_new(State *state, Part *part, FileRecord *record, File **ret);
 File *file_free(State *state, File *file);
+/* Forgets all files of the part. */
+void part_drop_files(State *state, Part *part);
 /* A shmem object that is kept in this boot's outgoing parts, by identity; NULL if none. Linear. */
 File *state_find_object(State *state, uint64_t dev, uint64_t ino);
 

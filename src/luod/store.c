@@ -24,10 +24,12 @@ static int write_head(Ledger *ledger, append_fn append, const State *state) {
 
 static int write_session(Ledger *ledger, append_fn append, const Session *s) {
         _cleanup_free_ char *text = NULL;
+        SessionRecord record = s->record;
         size_t size;
         int r;
 
-        r = session_record_encode(&s->record, &text, &size);
+        record.flags = s->flags;
+        r = session_record_encode(&record, &text, &size);
         return r < 0 ? r : append(ledger, RECORD_SESSION, s->sid, text, size);
 }
 
@@ -185,16 +187,13 @@ void store_done(Store *store) {
         *store = (Store) STORE_NULL;
 }
 
-/* Does @write, after a compaction if there is no room. */
-#define store_write(store, write_call)                      \
-        ({                                                  \
+/* Does @write_call; without room for it, compacts: the state that is written then has it already. */
+#define store_write(store, write_call)                            \
+        ({                                                        \
                 int _r = (store)->ledger ? (write_call) : -EROFS; \
-                if (_r == -ENOSPC) {                        \
-                        _r = store_compact(store);          \
-                        if (_r >= 0)                        \
-                                _r = (write_call);          \
-                }                                           \
-                _r;                                         \
+                if (_r == -ENOSPC)                                \
+                        _r = store_compact(store);                \
+                _r;                                               \
         })
 
 int store_put_head(Store *store) {
@@ -207,6 +206,25 @@ int store_put_session(Store *store, const Session *session) {
 
 int store_put_part(Store *store, const Part *part) {
         return store_write(store, write_part(store->ledger, ledger_append, part));
+}
+
+int store_put_part_gone(Store *store, const Part *part) {
+        PartRecord record = part->record;
+        _cleanup_free_ char *text = NULL;
+        size_t size;
+        int r;
+
+        if (!store->ledger)
+                return -EROFS;
+        record.gone = true;
+        r = part_record_encode(&record, &text, &size);
+        if (r < 0)
+                return r;
+        r = ledger_append(store->ledger, RECORD_PART, part->session->sid, text, size);
+        if (r != -ENOSPC)
+                return r;
+        r = store_compact(store);
+        return r < 0 ? r : ledger_append(store->ledger, RECORD_PART, part->session->sid, text, size);
 }
 
 int store_put_file(Store *store, const File *file) {
@@ -227,11 +245,18 @@ int store_put_end(Store *store, const Session *session, EndHow how, uint64_t now
         r = end_record_encode(&record, &text, &size);
         if (r < 0)
                 return r;
-        return store_write(store, ledger_append(store->ledger, RECORD_END, session->sid, text, size));
+        if (!store->ledger)
+                return -EROFS;
+        r = ledger_append(store->ledger, RECORD_END, session->sid, text, size);
+        if (r != -ENOSPC)
+                return r;
+        /* The state still has the session: only the record itself says that it is over. */
+        r = store_compact(store);
+        return r < 0 ? r : ledger_append(store->ledger, RECORD_END, session->sid, text, size);
 }
 
 bool store_has_room(Store *store, size_t n_records, size_t n_bytes) {
-        size_t need = n_records * RECORD_SIZE_USUAL + n_bytes;
+        size_t need = n_records * RECORD_SIZE_USUAL + n_bytes + LEDGER_RESERVE;
 
         if (!store->ledger)
                 return false;

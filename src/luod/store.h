@@ -36,6 +36,8 @@ int file_link(int fd, const char *path);
 int store_put_head(Store *store);
 int store_put_session(Store *store, const Session *session);
 int store_put_part(Store *store, const Part *part);
+/* The part is its session's no more; written before it is detached or closed. */
+int store_put_part_gone(Store *store, const Part *part);
 int store_put_file(Store *store, const File *file);
 int store_put_metadata(Store *store, const Session *session, const char *key);
 int store_put_end(Store *store, const Session *session, EndHow how, uint64_t now);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <assert.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -93,6 +94,13 @@ static int on_inline(sd_event_source *source, void *userdata) {
         w->fn(w->arg, &reply);
         worker_complete(w, &reply);
         return 0;
+}
+
+void worker_offer_to_oom_killer(void) {
+        _cleanup_(closep) int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+
+        if (fd >= 0)
+                (void) !write(fd, "1000", 4);
 }
 
 _noreturn_ static void child(

@@ -26,6 +26,9 @@ typedef void (*worker_fn)(void *arg, WorkerReply *reply);
 /* Its end, in the parent. @reply is valid during the call. */
 typedef void (*worker_done_fn)(WorkerReply *reply, void *userdata);
 
+/* For a task: has the kernel kill this child before anybody else when memory runs out. */
+void worker_offer_to_oom_killer(void);
+
 typedef enum WorkerFlags {
         /* Let it come to its end when luod dies: for what must not be interrupted (a RETRIEVE that fails once
          * fails for ever), or must reach PID 1. Otherwise the child dies with luod. */

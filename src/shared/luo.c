@@ -148,21 +148,7 @@ static int config_has_luo(void) {
         return strstr(text, "CONFIG_LIVEUPDATE=y") && strstr(text, "CONFIG_KEXEC_HANDOVER=y");
 }
 
-/* Whether the kernel knows kexec handover at all: it shows in /sys/kernel/debug only, but its parameter is
- * seen by kallsyms, readable for root. */
-static bool kallsyms_has_luo(void) {
-        _cleanup_(fclosep) FILE *f = fopen("/proc/kallsyms", "re");
-        char line[256];
-
-        if (!f)
-                return false;
-        while (fgets(line, sizeof(line), f))
-                if (strstr(line, " luo_session_create\n") || strstr(line, " luo_preserve_file\n"))
-                        return true;
-        return false;
-}
-
-/* 1: on, 0: not. The last of several counts; the kernel's kstrtobool() takes more spellings. */
+/* The last of several counts; the kernel's kstrtobool() takes more spellings. */
 static bool command_line_has(const char *cmdline, const char *option) {
         bool on = false;
         size_t n = strlen(option);
@@ -180,15 +166,15 @@ static bool command_line_has(const char *cmdline, const char *option) {
 
 static LuoSupport support_without_device(void) {
         _cleanup_free_ char *cmdline = NULL;
-        int r = config_has_luo();
+        int configured = config_has_luo(); /* negative: nobody knows */
 
-        if (r == 0 || (r < 0 && !kallsyms_has_luo()))
+        if (configured == 0)
                 return LUO_NOT_CONFIGURED;
         if (read_small_file("/proc/cmdline", &cmdline) < 0)
                 return LUO_NO_DEVICE;
         if (!command_line_has(cmdline, "liveupdate") || !command_line_has(cmdline, "kho"))
                 return LUO_DISABLED;
-        return LUO_NO_DEVICE;
+        return configured > 0 ? LUO_NO_DEVICE : LUO_NOT_CONFIGURED;
 }
 
 LuoSupport luo_probe_support(const LuoOps *ops) {
@@ -210,8 +196,9 @@ static const struct {
                                  "CONFIG_LIVEUPDATE=y, CONFIG_LIVEUPDATE_MEMFD=y and CONFIG_KEXEC_HANDOVER=y "
                                  "(Linux 6.19 or newer), with 'kho=on liveupdate=on' on its command line." },
         [LUO_DISABLED] = { "disabled",
-                           "The Live Update Orchestrator is built into this kernel but not switched on. Add "
-                           "'kho=on liveupdate=on' to the kernel command line and boot again." },
+                           "The Live Update Orchestrator is not switched on. Add 'kho=on liveupdate=on' to the kernel "
+                           "command line and boot again; the kernel must have CONFIG_LIVEUPDATE=y (Linux 6.19 or "
+                           "newer)." },
         [LUO_NO_DEVICE] = { "no-device",
                             "There is no " LUO_DEVICE ", although the kernel seems to have it switched on. See "
                             "'dmesg | grep -i -e luo -e kho' for why, and that /dev is a devtmpfs." },

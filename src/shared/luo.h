@@ -63,7 +63,7 @@ typedef enum LuoSupport {
 } LuoSupport;
 
 /* Finds out whether this kernel can do it, by opening the device once and, where that fails, from the kernel's
- * configuration (/proc/config.gz is not read, /boot/config-RELEASE is) and command line. */
+ * configuration as far as it is to be had (/boot/config-RELEASE) and its command line. */
 LuoSupport luo_probe_support(const LuoOps *ops);
 
 const char *luo_support_to_string(LuoSupport support);

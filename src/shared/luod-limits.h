@@ -9,7 +9,9 @@
 #define LABEL_LENGTH_MAX 63U
 #define METADATA_KEY_MAX 63U
 
-/* Metadata of one session: bytes of keys and values together, and number of keys. */
+/* Metadata of one session: bytes of keys and values together, and number of keys. Each key counts for
+ * METADATA_KEY_COST bytes more in the limits of a user and of all: it costs that much in the ledger. */
+#define METADATA_KEY_COST 160U
 #define METADATA_SIZE_MAX (64U * 1024U)
 #define METADATA_KEYS_MAX 256U
 
@@ -18,7 +20,11 @@
 /* Files in all; with METADATA_SIZE_TOTAL this bounds what the ledger must hold (LEDGER_HALF_SIZE). */
 #define FILES_MAX 8192U
 #define METADATA_SIZE_TOTAL (1024U * 1024U)
+/* What one user other than root may have. */
 #define SESSIONS_PER_USER_MAX 256U
+#define PARTS_PER_USER_MAX 400U
+#define FILES_PER_USER_MAX 4096U
+#define METADATA_SIZE_PER_USER (512U * 1024U)
 
 /* Files in one kernel session: 6.19 to 7.1 take 128 (and luod keeps index pages of its own in it). */
 #define FILES_PER_PART_MAX 120U
@@ -26,6 +32,9 @@
 /* Calls in flight: per session, and in all. */
 #define JOBS_PER_SESSION_MAX 64U
 #define JOBS_MAX 1024U
+/* File descriptors that are being handed in; each is held twice until its call is answered. LimitNOFILE= of
+ * luod.service must be well above that. */
+#define FDS_IN_FLIGHT_MAX 4096U
 
 /* What dbus-daemon lets through in one message; more cuts off the sender. */
 #define FDS_PER_REPLY_MAX 16U
@@ -53,6 +62,8 @@
 
 /* The ledger's file: a head page and two halves. */
 #define LEDGER_HALF_SIZE (8U * 1024U * 1024U)
+/* What new files, sessions and metadata leave free for what must always be writable: states and ends. */
+#define LEDGER_RESERVE (512U * 1024U)
 #define LEDGER_FILE_SIZE (2U * LEDGER_HALF_SIZE)
 
 /* What a PRESERVE may leave of the free memory when it fills holes (a sparse file beyond it would run the

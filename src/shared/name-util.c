@@ -53,7 +53,8 @@ static bool is_printable_utf8(const char *s) {
 
 bool session_name_is_valid(const char *name) {
         return name && name[0] != '\0' && name[0] != '.' && strnlen(name, NAME_LENGTH_MAX + 1) <= NAME_LENGTH_MAX &&
-               !strchr(name, '/') && !streq(name, "systemd") && is_printable_utf8(name);
+               !strchr(name, '/') && !streq(name, "systemd") && strncmp(name, "unknown-", 8) != 0 &&
+               strncmp(name, "recovered-", 10) != 0 && is_printable_utf8(name);
 }
 
 bool label_is_valid(const char *label) {

@@ -8,7 +8,8 @@
 #include "luod-limits.h"
 
 /* A session's name: 1 to NAME_LENGTH_MAX bytes of valid UTF-8 without control characters (C0, DEL, C1) and
- * without '/', not starting with '.', and not "systemd", which is PID 1's own kernel session. */
+ * without '/', not starting with '.', and not "systemd", which is PID 1's own kernel session, nor beginning with "unknown-" or
+ * "recovered-", as luod names what it knows too little of. */
 bool session_name_is_valid(const char *name);
 
 /* A label: 0 to LABEL_LENGTH_MAX bytes of valid UTF-8 without control characters. */

@@ -85,17 +85,17 @@ bad_tokens() { # USER SESSION
         refused_as "$1" WrongDirection retrieve --many "$2" 1
         refused_as "$1" WrongDirection finish "$2"
 
-        client_as "$1" create "$2-again"
+        client_as "$1" create "${2}again"
         # The same object once more: under another token, in another session, in its place.
-        refused_as "$1" AlreadyPreserved preserve --again="$2-again:61" "$2-again" 60=content=x
-        client_as "$1" create "$2-again2"
-        refused_as "$1" AlreadyPreserved preserve --again="$2-again2:62" "$2-again" 62=content=x
-        client_as "$1" preserve --again="$2-again:63" "$2-again" 63=content=x
+        refused_as "$1" AlreadyPreserved preserve --again="${2}again:61" "${2}again" 60=content=x
+        client_as "$1" create "${2}again2"
+        refused_as "$1" AlreadyPreserved preserve --again="${2}again2:62" "${2}again" 62=content=x
+        client_as "$1" preserve --again="${2}again:63" "${2}again" 63=content=x
         # 0 and 2^64-1 are tokens as any other, as often as they are different ones.
-        client_as "$1" preserve "$2-again" 0=content=zero 18446744073709551615=content=all
-        refused_as "$1" TokenInUse preserve "$2-again" 18446744073709551615=content=x
-        client_as "$1" discard "$2-again"
-        client_as "$1" discard "$2-again2"
+        client_as "$1" preserve "${2}again" 0=content=zero 18446744073709551615=content=all
+        refused_as "$1" TokenInUse preserve "${2}again" 18446744073709551615=content=x
+        client_as "$1" discard "${2}again"
+        client_as "$1" discard "${2}again2"
 }
 
 bad_texts() { # USER SESSION
@@ -106,18 +106,18 @@ bad_texts() { # USER SESSION
         refused_as "$1" $invalid_args preserve --many "$2" "50=content=x" "51:$(long 70000)=content=x"
         for args in =x "$(long 64)=x" $'a\x01=x'; do
                 refused_as "$1" $invalid_args metadata "$2" "$args"
-                refused_as "$1" $invalid_args create "$2-new" "$args"
+                refused_as "$1" $invalid_args create "${2}new" "$args"
         done
         refused_as "$1" $invalid_args metadata "$2" twice=1 twice=2
         refused_as "$1" QuotaExceeded metadata "$2" big@=65536
         refused_as "$1" QuotaExceeded metadata "$2" ok=1 a@=40000 b@=40000
-        refused_as "$1" QuotaExceeded create "$2-new" big@=65536
+        refused_as "$1" QuotaExceeded create "${2}new" big@=65536
         for ((i = 0; i < 257; i++)); do
                 keys+=("k$i=x")
         done
         refused_as "$1" QuotaExceeded metadata "$2" "${keys[@]}"
         refused_as "$1" QuotaExceeded metadata "$2" huge@=20000000
-        refused_as "$1" NoSuchSession get "$2-new"
+        refused_as "$1" NoSuchSession get "${2}new"
 }
 
 # With busctl: what a client library would not let through.
@@ -145,31 +145,31 @@ bad_calls() { # USER SESSION
 closed_peers() { # USER SESSION
         local i
 
-        client_as "$1" create "$2-dropped"
+        client_as "$1" create "${2}dropped"
         for ((i = 0; i < 10; i++)); do
-                client_as "$1" create --drop "$2-dropped-$i"
-                client_as "$1" preserve --drop "$2-dropped" "$i=content=x"
-                client_as "$1" preserve --drop --many "$2-dropped" "$((100 + i))=content=x" "$((200 + i))=socket"
+                client_as "$1" create --drop "${2}dropped-$i"
+                client_as "$1" preserve --drop "${2}dropped" "$i=content=x"
+                client_as "$1" preserve --drop --many "${2}dropped" "$((100 + i))=content=x" "$((200 + i))=socket"
         done
         # The answer to this comes after those.
-        client_as "$1" preserve "$2-dropped" 1000=content=x
-        assert_eq "what PreserveMany left of a call that fails" "$(client files "$2-dropped" | grep -c '^[12]..\?  *' || true)" 0
-        client_as "$1" discard "$2-dropped"
+        client_as "$1" preserve "${2}dropped" 1000=content=x
+        assert_eq "what PreserveMany left of a call that fails" "$(client files "${2}dropped" | grep -c '^[12]..\?  *' || true)" 0
+        client_as "$1" discard "${2}dropped"
         for ((i = 0; i < 10; i++)); do
-                client_as "$1" discard "$2-dropped-$i" >/dev/null || true
+                client_as "$1" discard "${2}dropped-$i" >/dev/null || true
         done
         output=$(client list)
-        [[ "$output" != *"$2-dropped"* ]] || fail "sessions of peers that are gone can't be discarded: $output"
+        [[ "$output" != *"${2}dropped"* ]] || fail "sessions of peers that are gone can't be discarded: $output"
 }
 
 quotas() { # USER SESSION
-        client_as "$1" create "$2-full"
-        output=$(client_as "$1" fill "$2-full" 10000)
+        client_as "$1" create "${2}full"
+        output=$(client_as "$1" fill "${2}full" 10000)
         say "10,000 tokens: $output"
         grep -q '^Preserve: 1024 done, 8976 refused' <<<"$output" || fail "that is not the limit"
         grep -q "^org.luod1.Error.QuotaExceeded 8976 times" <<<"$output" || fail "that is not the error"
-        assert_eq "the number of files" "$(client files "$2-full" | wc -l)" 1024
-        client_as "$1" discard "$2-full"
+        assert_eq "the number of files" "$(client files "${2}full" | wc -l)" 1024
+        client_as "$1" discard "${2}full"
 }
 
 # luod has no fd left: it says so, or the bus does; and it comes back.
@@ -182,14 +182,14 @@ fd_exhaustion() {
         # The bus gives luod its copy of the fd first; the second is luod's own.
         for room in 0 1 2 3 4 5; do
                 prlimit --pid "$pid" --nofile=$((used + 1 + room)):16384
-                output=$(timeout 60 "$TESTS/luod-test-client" preserve root-bad "70=content=x" 2>&1) && fail "it went well, with room for $room fds"
+                output=$(timeout 60 "$TESTS/luod-test-client" preserve rootbad "70=content=x" 2>&1) && fail "it went well, with room for $room fds"
                 say "with room for $room fds: $output"
                 grep -qE "^(org\.luod1\.Error|org\.freedesktop\.DBus\.Error)\.[A-Za-z]+: " <<<"$output" || fail "that is no named error"
                 prlimit --pid "$pid" --nofile=16384:16384
                 [[ "$(luod_pid)" == "$pid" ]] || { say "luod is a new process"; pid=$(luod_pid); }
                 assert_nothing_leaked "$fds"
         done
-        client preserve root-bad 70=content=enough-fds
+        client preserve rootbad 70=content=enough-fds
 }
 
 before() {
@@ -197,10 +197,10 @@ before() {
 
         pid=$(luod_pid)
         for user in root alice; do
-                client_as $user create $user-bad what=kept
-                client_as $user preserve $user-bad 1:label=random=1,size=10000
-                client_as $user preserve $user-bad 2=content=two 3=content=three
-                describe $user-bad >$user.before
+                client_as $user create "${user}bad" what=kept
+                client_as $user preserve "${user}bad" 1:label=random=1,size=10000
+                client_as $user preserve "${user}bad" 2=content=two 3=content=three
+                describe "${user}bad" >$user.before
         done
         wait_until 20 luod_sessions_are_in_custody
         fds=$(luod_other_fds)
@@ -209,9 +209,9 @@ before() {
         for user in root alice; do
                 for what in bad_names unknown_session bad_files bad_tokens bad_texts bad_calls closed_peers quotas; do
                         start=$EPOCHREALTIME
-                        $what $user $user-bad
+                        $what $user "${user}bad"
                         say "$what, as $user: $(((${EPOCHREALTIME/./} - ${start/./}) / 1000)) ms"
-                        describe $user-bad >now
+                        describe "${user}bad" >now
                         diff $user.before now || fail "$what as $user changed the session (see above)"
                         assert_nothing_leaked "$fds"
                         assert_eq "luod's process after $what" "$(luod_pid)" "$pid"
@@ -227,17 +227,17 @@ after() {
         local user
 
         for user in root alice; do
-                assert_eq "file 1 of $user" "checksum=$(field checksum "$(client_as $user retrieve $user-bad 1)")" \
+                assert_eq "file 1 of $user" "checksum=$(field checksum "$(client_as $user retrieve "${user}bad" 1)")" \
                         "$(client checksum random=1,size=10000)"
-                assert_eq "file 2 of $user" "$(field head "$(client_as $user retrieve $user-bad 2)")" two
-                assert_eq "file 3 of $user" "$(field head "$(client_as $user retrieve $user-bad 3)")" three
-                refused_as $user NoSuchToken retrieve $user-bad 50
-                refused_as $user NoSuchToken retrieve --many $user-bad 1 50
-                refused_as $user WrongDirection preserve $user-bad 9=content=x
-                refused_as $user WrongDirection preserve --many $user-bad 9=content=x
-                refused_as $user SessionExists create $user-bad
-                client_as $user finish $user-bad
-                refused_as $user NoSuchSession finish $user-bad
+                assert_eq "file 2 of $user" "$(field head "$(client_as $user retrieve "${user}bad" 2)")" two
+                assert_eq "file 3 of $user" "$(field head "$(client_as $user retrieve "${user}bad" 3)")" three
+                refused_as $user NoSuchToken retrieve "${user}bad" 50
+                refused_as $user NoSuchToken retrieve --many "${user}bad" 1 50
+                refused_as $user WrongDirection preserve "${user}bad" 9=content=x
+                refused_as $user WrongDirection preserve --many "${user}bad" 9=content=x
+                refused_as $user SessionExists create "${user}bad"
+                client_as $user finish "${user}bad"
+                refused_as $user NoSuchSession finish "${user}bad"
         done
 }
 

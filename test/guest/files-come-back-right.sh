@@ -25,7 +25,7 @@ files=(
         "20:tmpfile=tmpfile,content=on-dev-shm"
         "21:large=random=21,size=3000001"
         "22:hole=size=1000000"
-        "23:late=content=early....,write-after=late"
+        "23:late=content=early....,write-after=LATE"
         "24:müsli=content=label"
         "25:empty=size=0"
 )
@@ -81,7 +81,7 @@ check_notes() {
                                 assert_eq "mapping" "$(field map "$line")" EPERM
                                 ;;
                         21) assert_eq "checksum=$(field checksum "$line")" "$(client checksum random=21,size=3000001)" "checksum=$(field checksum "$line")" ;;
-                        23) assert_eq "content" "$(field head "$line")" late.... ;;
+                        23) assert_eq "content" "$(field head "$line")" LATEy.... ;;
                 esac
         done <"$1"
         assert_eq "the number of files" "$(wc -l <"$1")" "${#files[@]}"

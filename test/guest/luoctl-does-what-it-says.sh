@@ -71,7 +71,7 @@ before() {
         COLUMNS=40 exits 0 luoctl list
         # For programs.
         for format in short pretty; do
-                assert_eq "list as JSON" "$(json '[s["files"] for s in (j["sessions"] if type(j) is dict else j) if s["name"] == "ctl"]' luoctl list --json=$format)" "[3]"
+                assert_eq "list as JSON" "$(json '[s["n_files"] for s in (j["sessions"] if type(j) is dict else j) if s["name"] == "ctl"]' luoctl list --json=$format)" "[3]"
                 [[ "$(json 'repr(j)' luoctl show --json=$format ctl)" == *"Straße"*"kept"* ]] || fail "show as JSON: $(luoctl show --json=$format ctl)"
                 [[ "$(json 'repr(j)' luoctl status --json=$format)" == *fdstore* ]] || fail "status as JSON: $(luoctl status --json=$format)"
         done

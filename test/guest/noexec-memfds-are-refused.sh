@@ -33,12 +33,13 @@ case $VM_BOOT in
         1)
                 line=$(client retrieve noexec 1)
                 assert_eq "content of what was accepted" "$(field head "$line")" accepted
-                assert_eq "mode of what was accepted" "$(field mode "$line")" 0600
+                # F_SEAL_EXEC pins the bits for execution, and the kernel brings files back with all of them.
+                assert_eq "mode of what was accepted" "$(field mode "$line")" 0711
                 assert_eq "writing to what was accepted" "$(field write "$line")" EPERM
                 [[ "$(field seals "$line")" == *write*exec ]] || fail "it should be write-sealed, and have F_SEAL_EXEC: $line"
                 line=$(client retrieve noexec 2)
                 assert_eq "content of what was write-sealed" "$(field head "$line")" write-sealed
-                assert_eq "its mode" "$(field mode "$line")" 0600
+                assert_eq "its mode" "$(field mode "$line")" 0711
                 assert_eq "its seals" "$(field seals "$line")" shrink+grow+write+exec
                 for token in 3:tmpfile 4:mfd-exec 5:under-1. 6:under-2.; do
                         line=$(client retrieve noexec "${token%:*}")

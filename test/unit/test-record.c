@@ -50,11 +50,11 @@ DEFINE_KIND(end, EndRecord)
 #define BOOT "\"boot\":\"4ad9c4a4-6d4c-4a0e-9e6e-1c2c0f3fd6a1\""
 
 static const Kind kinds[] = {
-        KIND(head, "{\"generation\":3," BOOT ",\"series\":\"a\",\"next_sid\":12,\"next_fdname\":40,\"ledger\":\"luod-a-0\"}"),
+        KIND(head, "{\"generation\":3," BOOT ",\"series\":\"a\",\"next_sid\":12,\"next_fdname\":40,\"ledger\":\"luod-a-0\",\"previous\":\"luod-b-0\"}"),
         KIND(session,
              "{\"name\":\"vm1\",\"uid\":1000,\"direction\":\"outgoing\",\"state\":\"live\","
-             "\"created\":1719000000000000,\"created_generation\":2,\"answered\":true}"),
-        KIND(part, "{\"kname\":\"luod-a-7\",\"fdname\":\"1f\"," BOOT ",\"many\":false}"),
+             "\"created\":1719000000000000,\"created_generation\":2,\"answered\":true,\"flags\":0}"),
+        KIND(part, "{\"kname\":\"luod-a-7\",\"fdname\":\"1f\"," BOOT ",\"many\":false,\"gone\":false}"),
         KIND(file,
              "{\"part\":\"luod-a-7\",\"ktoken\":1,\"token\":18446744073709551615,\"label\":\"ram\",\"kind\":"
              "\"memfd\","

@@ -1,0 +1,495 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <dirent.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <poll.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/sendfile.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "fake-kernel.h"
+#include "fd-util.h"
+
+unsigned n_pauses;
+
+/* Instead of that of the C library. */
+int clock_nanosleep(clockid_t clock, int flags, const struct timespec *request, struct timespec *remain) {
+        n_pauses++;
+        return 0;
+}
+
+/* --- fds */
+
+static void raise_limit(struct rlimit *ret_before) {
+        struct rlimit most;
+
+        if (getrlimit(RLIMIT_NOFILE, ret_before) < 0)
+                abort();
+        most = *ret_before;
+        most.rlim_cur = most.rlim_max;
+        if (setrlimit(RLIMIT_NOFILE, &most) < 0)
+                abort();
+}
+
+int fake_fd_keep(int fd) {
+        struct rlimit before;
+        int copy;
+
+        raise_limit(&before);
+        copy = fcntl(fd, F_DUPFD_CLOEXEC, FAKE_FD_BASE);
+        if (copy < 0)
+                abort();
+        (void) setrlimit(RLIMIT_NOFILE, &before);
+        return copy;
+}
+
+unsigned count_fds(void) {
+        DIR *d = opendir("/proc/self/fd");
+        struct dirent *de;
+        unsigned n = 0;
+
+        if (!d)
+                abort();
+        while ((de = readdir(d)))
+                if (de->d_name[0] != '.' && atoi(de->d_name) < FAKE_FD_BASE)
+                        n++;
+        (void) closedir(d);
+        return n - 1; /* that of the directory */
+}
+
+/* Makes a pipe: the kernel's end, which stays, and the one that is handed out. 0 or -EMFILE. */
+static int make_handle(int *ret_end, int *ret_fd, uint64_t *ret_ino) {
+        int pair[2], fd, end, high;
+        struct rlimit before;
+        struct stat st;
+
+        raise_limit(&before);
+        if (pipe2(pair, O_CLOEXEC) < 0)
+                abort();
+        (void) setrlimit(RLIMIT_NOFILE, &before);
+
+        end = fake_fd_keep(pair[1]);
+        high = fake_fd_keep(pair[0]);
+        safe_close(pair[0]);
+        safe_close(pair[1]);
+        fd = fd_dup(high); /* as the caller's limit has it */
+        safe_close(high);
+        if (fd < 0) {
+                safe_close(end);
+                return fd;
+        }
+
+        if (fstat(fd, &st) < 0)
+                abort();
+        *ret_end = end;
+        *ret_fd = fd;
+        if (ret_ino)
+                *ret_ino = st.st_ino;
+        return 0;
+}
+
+/* Nobody has the other end any more. */
+static bool is_hung_up(int end) {
+        struct pollfd p = { .fd = end };
+
+        return poll(&p, 1, 0) > 0 && (p.revents & POLLERR);
+}
+
+/* --- sessions and files */
+
+static void file_drop(FakeFile *f) {
+        list_unlink(&f->link);
+        safe_close(f->fd);
+        free(f);
+}
+
+static void session_drop_files(FakeSession *s) {
+        FakeFile *f;
+
+        LIST_FOREACH(&s->files, FakeFile, link, f)
+                file_drop(f);
+}
+
+static void session_drop(FakeSession *s) {
+        session_drop_files(s);
+        list_unlink(&s->link);
+        safe_close(s->end);
+        free(s);
+}
+
+void fake_kernel_reap(FakeKernel *k) {
+        FakeSession *s;
+
+        LIST_FOREACH(&k->sessions, FakeSession, link, s)
+                if (s->end >= 0 && is_hung_up(s->end))
+                        session_drop(s); /* unpreserves all, or finishes it */
+        if (k->device_end >= 0 && is_hung_up(k->device_end))
+                k->device_end = safe_close(k->device_end);
+}
+
+FakeSession *fake_kernel_find(FakeKernel *k, const char *name, bool incoming) {
+        FakeSession *s;
+
+        fake_kernel_reap(k);
+        LIST_FOREACH(&k->sessions, FakeSession, link, s)
+                if (s->incoming == incoming && streq(s->name, name))
+                        return s;
+        return NULL;
+}
+
+FakeSession *fake_kernel_find_by_fd(FakeKernel *k, int fd) {
+        FakeSession *s;
+        struct stat st;
+
+        fake_kernel_reap(k);
+        if (fstat(fd, &st) < 0 || !S_ISFIFO(st.st_mode))
+                return NULL;
+        LIST_FOREACH(&k->sessions, FakeSession, link, s)
+                if (s->end >= 0 && s->ino == st.st_ino)
+                        return s;
+        return NULL;
+}
+
+FakeFile *fake_session_find(FakeSession *s, uint64_t token) {
+        FakeFile *f;
+
+        LIST_FOREACH(&s->files, FakeFile, link, f)
+                if (f->token == token)
+                        return f;
+        return NULL;
+}
+
+/* Who keeps the object: an outgoing session, or an incoming one from RETRIEVE to FINISH. */
+static FakeFile *find_object(FakeKernel *k, const struct stat *st, bool outgoing_only) {
+        FakeSession *s;
+        FakeFile *f;
+
+        LIST_FOREACH(&k->sessions, FakeSession, link, s)
+                LIST_FOREACH(&s->files, FakeFile, link, f)
+                        if (f->dev == st->st_dev && f->ino == st->st_ino && (!s->incoming || f->retrieved) &&
+                            !(outgoing_only && s->incoming))
+                                return f;
+        return NULL;
+}
+
+bool fake_kernel_keeps(FakeKernel *k, int fd) {
+        struct stat st;
+
+        fake_kernel_reap(k);
+        if (fstat(fd, &st) < 0)
+                abort();
+        return find_object(k, &st, /* outgoing_only= */ true);
+}
+
+unsigned fake_kernel_count_sessions(FakeKernel *k, bool incoming) {
+        unsigned n = 0;
+        FakeSession *s;
+
+        fake_kernel_reap(k);
+        LIST_FOREACH(&k->sessions, FakeSession, link, s)
+                n += s->incoming == incoming;
+        return n;
+}
+
+/* --- operations */
+
+int fake_device_open(FakeKernel *k) {
+        int fd, r;
+
+        fake_kernel_reap(k);
+        if (k->device_error < 0)
+                return k->device_error;
+        if (k->device_end >= 0)
+                return -EBUSY;
+        r = make_handle(&k->device_end, &fd, NULL);
+        if (r < 0)
+                return r;
+        k->n_opened++;
+        return fd;
+}
+
+int fake_session_create(FakeKernel *k, const char *name) {
+        FakeSession *s;
+        int fd, r;
+
+        if (k->create_error < 0)
+                return k->create_error;
+        if (fake_kernel_find(k, name, /* incoming= */ false))
+                return -EEXIST;
+        s = calloc(1, sizeof(*s));
+        if (!s)
+                abort();
+        r = make_handle(&s->end, &fd, &s->ino);
+        if (r < 0) {
+                free(s);
+                return r;
+        }
+
+        (void) snprintf(s->name, sizeof(s->name), "%s", name);
+        list_init(&s->files);
+        list_append(&k->sessions, &s->link);
+        return fd;
+}
+
+int fake_session_retrieve(FakeKernel *k, const char *name) {
+        FakeSession *s = fake_kernel_find(k, name, /* incoming= */ true);
+        int fd, r;
+
+        if (!s)
+                return -ENOENT;
+        if (s->retrieved)
+                return -EINVAL;
+        r = make_handle(&s->end, &fd, &s->ino);
+        if (r < 0)
+                return r;
+        s->retrieved = true;
+        return fd;
+}
+
+int fake_session_get_name(FakeKernel *k, int session, char ret[static LUO_NAME_SIZE]) {
+        FakeSession *s = fake_kernel_find_by_fd(k, session);
+
+        if (!s)
+                return fcntl(session, F_GETFD) < 0 ? -EBADF : -ENOTTY;
+        memcpy(ret, s->name, LUO_NAME_SIZE);
+        return 0;
+}
+
+static bool can_preserve(int fd, const struct stat *st) {
+        struct statfs sfs;
+
+        return S_ISREG(st->st_mode) && st->st_nlink == 0 && fstatfs(fd, &sfs) >= 0 && sfs.f_type == TMPFS_MAGIC;
+}
+
+int fake_preserve(FakeKernel *k, int session, uint64_t token, int fd) {
+        FakeSession *s = fake_kernel_find_by_fd(k, session);
+        struct stat st;
+        FakeFile *f;
+
+        if (!s)
+                return -ENOTTY;
+        if (s->incoming)
+                return -EINVAL;
+        if (fd < 0 && k->known_error < 0)
+                return k->known_error;
+        if (fake_session_find(s, token))
+                return -EEXIST;
+        if (fstat(fd, &st) < 0 || (fcntl(fd, F_GETFL) & O_PATH))
+                return -EBADF;
+        if (!can_preserve(fd, &st))
+                return -ENOENT;
+        if (find_object(k, &st, /* outgoing_only= */ false))
+                return -EBUSY;
+        if (k->preserve_error < 0 && k->preserve_after-- == 0) {
+                k->preserve_after = 0;
+                return k->preserve_error;
+        }
+
+        f = calloc(1, sizeof(*f));
+        if (!f)
+                abort();
+        *f = (FakeFile) {
+                .token = token,
+                .fd = fake_fd_keep(fd),
+                .dev = st.st_dev,
+                .ino = st.st_ino,
+                .seals = fcntl(fd, F_GET_SEALS),
+        };
+        list_append(&s->files, &f->link);
+        return 0;
+}
+
+int fake_retrieve(FakeKernel *k, int session, uint64_t token) {
+        FakeSession *s = fake_kernel_find_by_fd(k, session);
+        FakeFile *f;
+        int fd;
+
+        if (!s)
+                return -ENOTTY;
+        if (!s->incoming)
+                return -EINVAL;
+        f = fake_session_find(s, token);
+        if (!f)
+                return -ENOENT;
+        fd = fd_dup(f->fd); /* first of all, as in the kernel: a full table does no harm */
+        if (fd < 0)
+                return fd;
+
+        if (!f->retrieved && f->error == 0 && k->retrieve_error < 0) {
+                f->error = k->retrieve_error;
+                k->retrieve_error = 0;
+        }
+        if (f->error < 0) {
+                safe_close(fd);
+                return f->error;
+        }
+        f->retrieved = true;
+        return fd;
+}
+
+int fake_finish(FakeKernel *k, int session) {
+        FakeSession *s = fake_kernel_find_by_fd(k, session);
+
+        if (!s)
+                return -ENOTTY;
+        if (!s->incoming)
+                return -EINVAL;
+        if (k->finish_error < 0)
+                return k->finish_error;
+        session_drop_files(s);
+        return 0;
+}
+
+/* --- the live update */
+
+static void copy_content(int from, int to, off_t size) {
+        off_t position = 0;
+
+        if (ftruncate(to, size) < 0)
+                abort();
+        while (position < size) {
+                off_t data = lseek(from, position, SEEK_DATA), hole;
+
+                if (data < 0)
+                        break; /* a hole to the end */
+                hole = lseek(from, data, SEEK_HOLE);
+                if (lseek(to, data, SEEK_SET) < 0)
+                        abort();
+                for (position = data; position < hole;)
+                        if (sendfile(to, from, &position, (size_t) (hole - position)) <= 0)
+                                abort();
+        }
+}
+
+/* A new file as the kernel makes it: content, position and the seals are what is kept. */
+static void file_carry_over(FakeFile *f) {
+        char path[64];
+        struct stat st;
+        int from, to;
+
+        (void) snprintf(path, sizeof(path), "/proc/self/fd/%d", f->fd);
+        from = open(path, O_RDONLY | O_CLOEXEC);
+        to = memfd_create("kept", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+        if (from < 0 || to < 0 || fstat(f->fd, &st) < 0)
+                abort();
+        copy_content(from, to, st.st_size);
+        if (lseek(to, lseek(f->fd, 0, SEEK_CUR), SEEK_SET) < 0)
+                abort();
+        if (f->seals > 0 && fcntl(to, F_ADD_SEALS, f->seals) < 0)
+                abort();
+        safe_close(from);
+        safe_close(f->fd);
+
+        f->fd = fake_fd_keep(to);
+        if (fstat(to, &st) < 0)
+                abort();
+        safe_close(to);
+        f->dev = st.st_dev;
+        f->ino = st.st_ino;
+}
+
+static void session_carry_over(FakeSession *s) {
+        FakeFile *f;
+
+        s->incoming = true;
+        s->end = safe_close(s->end);
+        LIST_FOREACH(&s->files, FakeFile, link, f)
+                file_carry_over(f);
+}
+
+void fake_kernel_kexec(FakeKernel *k, int *stored[], size_t n_stored) {
+        FakeSession **of_stored = calloc(n_stored + 1, sizeof(*of_stored));
+        FakeSession *s;
+
+        if (!of_stored)
+                abort();
+        fake_kernel_reap(k);
+        for (size_t i = 0; i < n_stored; i++) {
+                s = fake_kernel_find_by_fd(k, *stored[i]);
+                of_stored[i] = s && !s->incoming ? s : NULL;
+        }
+
+        k->device_end = safe_close(k->device_end);
+        LIST_FOREACH(&k->sessions, FakeSession, link, s)
+                if (s->incoming)
+                        session_drop(s);
+                else
+                        session_carry_over(s);
+
+        for (size_t i = 0; i < n_stored; i++) {
+                int fd;
+
+                *stored[i] = safe_close(*stored[i]);
+                if (!of_stored[i])
+                        continue;
+                fd = fake_session_retrieve(k, of_stored[i]->name);
+                if (fd < 0)
+                        abort();
+                *stored[i] = fake_fd_keep(fd);
+                safe_close(fd);
+        }
+        free(of_stored);
+}
+
+/* --- the table */
+
+static FakeKernel *kernel_of(const LuoOps *ops) {
+        return ops->userdata;
+}
+
+static int op_device_open(const LuoOps *ops) {
+        return fake_device_open(kernel_of(ops));
+}
+
+static int op_session_create(const LuoOps *ops, int device, const char *name) {
+        return fake_session_create(kernel_of(ops), name);
+}
+
+static int op_session_retrieve(const LuoOps *ops, int device, const char *name) {
+        return fake_session_retrieve(kernel_of(ops), name);
+}
+
+static int op_session_get_name(const LuoOps *ops, int session, char ret[static LUO_NAME_SIZE]) {
+        return fake_session_get_name(kernel_of(ops), session, ret);
+}
+
+static int op_preserve(const LuoOps *ops, int session, uint64_t token, int fd) {
+        return fake_preserve(kernel_of(ops), session, token, fd);
+}
+
+static int op_retrieve(const LuoOps *ops, int session, uint64_t token) {
+        return fake_retrieve(kernel_of(ops), session, token);
+}
+
+static int op_finish(const LuoOps *ops, int session) {
+        return fake_finish(kernel_of(ops), session);
+}
+
+void fake_kernel_init(FakeKernel *k) {
+        *k = (FakeKernel) {
+                .ops = {
+                        .userdata = k,
+                        .device_open = op_device_open,
+                        .session_create = op_session_create,
+                        .session_retrieve = op_session_retrieve,
+                        .session_get_name = op_session_get_name,
+                        .preserve = op_preserve,
+                        .retrieve = op_retrieve,
+                        .finish = op_finish,
+                },
+                .device_end = -EBADF,
+        };
+        list_init(&k->sessions);
+}
+
+void fake_kernel_done(FakeKernel *k) {
+        FakeSession *s;
+
+        LIST_FOREACH(&k->sessions, FakeSession, link, s)
+                session_drop(s);
+        k->device_end = safe_close(k->device_end);
+}
