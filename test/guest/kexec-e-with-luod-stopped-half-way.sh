@@ -44,6 +44,15 @@ make_session() { # SESSION SEED
         luoctl set-metadata "$1" name=value
 }
 
+# Starts luod up to where its helper has got the first session of them, and gave it to nobody yet.
+start_and_stop_helper() {
+        echo by-name:retrieved >"$VM_STATE/stop-at-start"
+        systemctl start --no-block luod
+        await_stopped by-name:retrieved || fail "nothing was looked for by name"
+        pid=$(luod_pid)
+        helper=$(pgrep -P "$pid")
+}
+
 case $VM_BOOT in
 0)
         stop_points_enable
@@ -53,16 +62,12 @@ case $VM_BOOT in
         jump_at preserve:kernel "$client" preserve first 2=random=13,size=5000
         ;;
 1)
-        # The helper has got the first session of them, and gave it to nobody yet.
-        echo by-name:retrieved >"$VM_STATE/stop-at-start"
-        systemctl start --no-block luod
-        await_stopped by-name:retrieved || fail "nothing was looked for by name"
-        pid=$(luod_pid)
-        helper=$(pgrep -P "$pid")
-        kill -KILL "$pid"
-        wait_until 10 test ! -e "/proc/$pid/exe"
-        kill -CONT "$helper"
+        # The helper dies: what it had got is luod's, another one finds the rest, and the device is free.
+        start_and_stop_helper
+        kill -KILL "$helper"
         wait_until 60 systemctl -q is-active luod
+        assert_eq "luod's pid" "$(luod_pid)" "$pid"
+        ls -l "/proc/$pid/fd" | grep liveupdate && fail "luod holds the device"
 
         luoctl list
         luoctl status | grep -q 'Ledger: intact' || fail "the ledger is not intact"
@@ -80,7 +85,12 @@ case $VM_BOOT in
         jump_at many:custody "$client" preserve --many many 1=random=22,size=5000 2=random=23,size=5000
         ;;
 2)
-        systemctl start luod
+        # luod dies: the helper comes to its end, and the next luod finds all of them in the store.
+        start_and_stop_helper
+        kill -KILL "$pid"
+        wait_until 10 test ! -e "/proc/$pid/exe"
+        kill -CONT "$helper"
+        wait_until 60 systemctl -q is-active luod
         luoctl list
         check_session third 21
         "$client" retrieve many 1 2 >/dev/null || fail "PreserveMany was all in the kernel, but is not there"
