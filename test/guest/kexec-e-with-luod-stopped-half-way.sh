@@ -3,7 +3,7 @@
 #
 # The jump comes without a word, while luod stands between two steps: `kexec -e`, no shutdown, nobody hands over an fd store.
 # Sessions are found again by name. What was acknowledged is there; what was not is there or not, and said so. In the new
-# kernel luod is killed while its helper has a session that nobody else holds yet.
+# kernels the helper that looks for them is killed, and then luod, with a session in hand that nobody else holds yet.
 # vm: own
 # vm: luod-stopped
 # vm: timeout=400
