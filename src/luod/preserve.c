@@ -46,6 +46,7 @@ typedef struct Preservation {
 
 static void preservation_start_kernel(Preservation *p);
 static void preservation_run(Job *job);
+static void preservation_run_one(Preservation *p);
 
 static void preservation_free(Job *job) {
         Preservation *p = (Preservation *) job;
@@ -165,7 +166,7 @@ static Part *session_part_with_room(Session *s) {
         Part *p;
 
         LIST_FOREACH(&s->parts, Part, session_link, p)
-                if (!p->record.many && p->outgoing && p->in_custody && p->n_files < FILES_PER_PART_MAX && p->fd >= 0)
+                if (!p->record.many && !p->full && p->outgoing && p->in_custody && p->n_files < FILES_PER_PART_MAX && p->fd >= 0)
                         return p;
         return NULL;
 }
@@ -383,6 +384,13 @@ static void on_pages_made(WorkerReply *reply, void *userdata) {
         Preservation *p = userdata;
         int r = reply->error;
 
+        if (r == -EEXIST) {
+                /* An earlier luod died between PRESERVE of that page and giving it its name: nobody can write to it
+                 * any more. What the part has stays; what is new goes into another one. */
+                p->part->full = true;
+                preservation_run_one(p);
+                return;
+        }
         if (r >= 0)
                 r = map_new_pages(p);
         if (r < 0)

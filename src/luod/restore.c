@@ -627,7 +627,7 @@ static int part_check_owner(Restore *r, Part *p) {
         Session *s;
         int error;
 
-        if (!p->session || (!p->outgoing && r->complete))
+        if (!p->session || (!p->outgoing && r->complete && !(p->session->flags & SESSION_UNINDEXED)))
                 return 0;
         error = part_read_head(m, p, &head);
         if (is_transient(error))
@@ -636,11 +636,17 @@ static int part_check_owner(Restore *r, Part *p) {
                 return 0;
 
         if (head.role == INDEX_SESSION) {
+                Session *before = p->session;
+
                 part_drop_files(&m->state, p);
                 error = session_from_index(r, &head, p->outgoing, &s);
                 if (error < 0)
                         return error;
+                s->flags |= SESSION_METADATA_DAMAGED;
                 part_attach(p, s);
+                /* An outgoing part whose index file was deleted was unknown until now. */
+                if (before->flags & SESSION_UNINDEXED && list_is_empty(&before->parts))
+                        session_free(&m->state, before);
                 return part_fill_from_index(m, p);
         }
         if (p->n_files == 0 && head.role == INDEX_SPARE && p->outgoing) {
@@ -883,6 +889,9 @@ static int restore_all(Restore *r) {
                                 (series == 'a' ? 'b' : 'a') : series;
         }
 
+        /* sids of an index must not meet one that is given out before that index was seen. */
+        if (m->ledger_health >= LEDGER_REBUILT)
+                m->state.head.next_sid = MAX(m->state.head.next_sid, now_realtime());
         error = attach_found(r);
         if (error < 0)
                 return error;

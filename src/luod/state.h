@@ -39,6 +39,7 @@ struct Part {
         bool in_custody;       /* seen in the custodian's list */
         bool pushing;          /* on its way there */
         bool promote;          /* PART_BARE: will be PART_READY once it is in custody */
+        bool full;             /* takes no more files */
         bool unindexed;        /* found without a readable index */
         bool leaving;          /* being ended: must not be given into custody again */
         uint64_t next_ktoken;  /* the lowest kernel token not in use and not an index page's */
