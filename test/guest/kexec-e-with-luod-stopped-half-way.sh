@@ -67,7 +67,7 @@ case $VM_BOOT in
         kill -KILL "$helper"
         wait_until 60 systemctl -q is-active luod
         assert_eq "luod's pid" "$(luod_pid)" "$pid"
-        ls -l "/proc/$pid/fd" | grep liveupdate && fail "luod holds the device"
+        readlink "/proc/$pid/fd/"* | grep liveupdate && fail "luod holds the device"
 
         luoctl list
         luoctl status | grep -q 'Ledger: intact' || fail "the ledger is not intact"

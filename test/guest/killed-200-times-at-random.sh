@@ -11,13 +11,17 @@ client=$TESTS/luod-test-client
 work=$VM_STATE/hammer
 kills=200
 
-# Both clients' notes against what is there. The calls wait for luod to be back, so this is the wait for the restart, too.
+# Both clients' notes against what is there, once luod is back: luoctl makes a call again whose answer was lost.
 hammer_check() {
         local other
 
+        luoctl list >"$work/list"
         "$client" hammer-check "$@" "$work" 2 >"$work/check.2" 2>&1 &
         other=$!
-        "$client" hammer-check "$@" "$work" 1 && wait $other || { cat "$work/check.2"; return 1; }
+        if ! "$client" hammer-check "$@" "$work" 1 || ! wait $other; then
+                cat "$work/check.2"
+                return 1
+        fi
 }
 
 case $VM_BOOT in

@@ -14,6 +14,8 @@
 #include "fake-kernel.h"
 #include "fd-util.h"
 
+#define COPIED_MAX (1024 * 1024)
+
 unsigned n_pauses;
 
 /* Instead of that of the C library. */
@@ -24,27 +26,36 @@ int clock_nanosleep(clockid_t clock, int flags, const struct timespec *request, 
 
 /* --- fds */
 
-static void raise_limit(struct rlimit *ret_before) {
-        struct rlimit most;
+/* Tests forbid luod more fds; the kernel has its own. */
+static int beyond_limit(int (*get)(int *fds), int *fds) {
+        struct rlimit before, most;
+        int r = get(fds);
 
-        if (getrlimit(RLIMIT_NOFILE, ret_before) < 0)
+        if (r >= 0)
+                return r;
+        if (getrlimit(RLIMIT_NOFILE, &before) < 0)
                 abort();
-        most = *ret_before;
+        most = before;
         most.rlim_cur = most.rlim_max;
         if (setrlimit(RLIMIT_NOFILE, &most) < 0)
                 abort();
+        r = get(fds);
+        (void) setrlimit(RLIMIT_NOFILE, &before);
+        if (r < 0)
+                abort();
+        return r;
+}
+
+static int dup_high(int *fd) {
+        return fcntl(*fd, F_DUPFD_CLOEXEC, FAKE_FD_BASE);
+}
+
+static int make_pipe(int *pair) {
+        return pipe2(pair, O_CLOEXEC);
 }
 
 int fake_fd_keep(int fd) {
-        struct rlimit before;
-        int copy;
-
-        raise_limit(&before);
-        copy = fcntl(fd, F_DUPFD_CLOEXEC, FAKE_FD_BASE);
-        if (copy < 0)
-                abort();
-        (void) setrlimit(RLIMIT_NOFILE, &before);
-        return copy;
+        return beyond_limit(dup_high, &fd);
 }
 
 unsigned count_fds(void) {
@@ -64,14 +75,9 @@ unsigned count_fds(void) {
 /* Makes a pipe: the kernel's end, which stays, and the one that is handed out. 0 or -EMFILE. */
 static int make_handle(int *ret_end, int *ret_fd, uint64_t *ret_ino) {
         int pair[2], fd, end, high;
-        struct rlimit before;
         struct stat st;
 
-        raise_limit(&before);
-        if (pipe2(pair, O_CLOEXEC) < 0)
-                abort();
-        (void) setrlimit(RLIMIT_NOFILE, &before);
-
+        (void) beyond_limit(make_pipe, pair);
         end = fake_fd_keep(pair[1]);
         high = fake_fd_keep(pair[0]);
         safe_close(pair[0]);
@@ -121,22 +127,26 @@ static void session_drop(FakeSession *s) {
         free(s);
 }
 
+/* The last close unpreserves all, or finishes it. true: it is gone. */
+static bool session_reap(FakeSession *s) {
+        if (s->end < 0 || !is_hung_up(s->end))
+                return false;
+        session_drop(s);
+        return true;
+}
+
 void fake_kernel_reap(FakeKernel *k) {
         FakeSession *s;
 
         LIST_FOREACH(&k->sessions, FakeSession, link, s)
-                if (s->end >= 0 && is_hung_up(s->end))
-                        session_drop(s); /* unpreserves all, or finishes it */
-        if (k->device_end >= 0 && is_hung_up(k->device_end))
-                k->device_end = safe_close(k->device_end);
+                (void) session_reap(s);
 }
 
 FakeSession *fake_kernel_find(FakeKernel *k, const char *name, bool incoming) {
         FakeSession *s;
 
-        fake_kernel_reap(k);
         LIST_FOREACH(&k->sessions, FakeSession, link, s)
-                if (s->incoming == incoming && streq(s->name, name))
+                if (s->incoming == incoming && streq(s->name, name) && !session_reap(s))
                         return s;
         return NULL;
 }
@@ -145,7 +155,6 @@ FakeSession *fake_kernel_find_by_fd(FakeKernel *k, int fd) {
         FakeSession *s;
         struct stat st;
 
-        fake_kernel_reap(k);
         if (fstat(fd, &st) < 0 || !S_ISFIFO(st.st_mode))
                 return NULL;
         LIST_FOREACH(&k->sessions, FakeSession, link, s)
@@ -168,6 +177,7 @@ static FakeFile *find_object(FakeKernel *k, const struct stat *st, bool outgoing
         FakeSession *s;
         FakeFile *f;
 
+        fake_kernel_reap(k);
         LIST_FOREACH(&k->sessions, FakeSession, link, s)
                 LIST_FOREACH(&s->files, FakeFile, link, f)
                         if (f->dev == st->st_dev && f->ino == st->st_ino && (!s->incoming || f->retrieved) &&
@@ -179,7 +189,6 @@ static FakeFile *find_object(FakeKernel *k, const struct stat *st, bool outgoing
 bool fake_kernel_keeps(FakeKernel *k, int fd) {
         struct stat st;
 
-        fake_kernel_reap(k);
         if (fstat(fd, &st) < 0)
                 abort();
         return find_object(k, &st, /* outgoing_only= */ true);
@@ -200,11 +209,11 @@ unsigned fake_kernel_count_sessions(FakeKernel *k, bool incoming) {
 int fake_device_open(FakeKernel *k) {
         int fd, r;
 
-        fake_kernel_reap(k);
         if (k->device_error < 0)
                 return k->device_error;
-        if (k->device_end >= 0)
+        if (k->device_end >= 0 && !is_hung_up(k->device_end))
                 return -EBUSY;
+        k->device_end = safe_close(k->device_end);
         r = make_handle(&k->device_end, &fd, NULL);
         if (r < 0)
                 return r;
@@ -365,29 +374,41 @@ static void copy_content(int from, int to, off_t size) {
         }
 }
 
-/* A new file as the kernel makes it: content, position and the seals are what is kept. */
-static void file_carry_over(FakeFile *f) {
+/* A new file as the kernel makes it: content, position and the seals are what is kept. Large ones (the ledger) are
+ * not copied, nobody writes to them any more. */
+static int make_copy(int fd, const struct stat *st, int seals) {
         char path[64];
-        struct stat st;
         int from, to;
 
-        (void) snprintf(path, sizeof(path), "/proc/self/fd/%d", f->fd);
-        from = open(path, O_RDONLY | O_CLOEXEC);
+        (void) snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+        from = open(path, (st->st_size < COPIED_MAX ? O_RDONLY : O_RDWR) | O_CLOEXEC);
+        if (from < 0)
+                abort();
+        if (st->st_size >= COPIED_MAX)
+                return from;
+
         to = memfd_create("kept", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-        if (from < 0 || to < 0 || fstat(f->fd, &st) < 0)
+        if (to < 0)
                 abort();
-        copy_content(from, to, st.st_size);
-        if (lseek(to, lseek(f->fd, 0, SEEK_CUR), SEEK_SET) < 0)
-                abort();
-        if (f->seals > 0 && fcntl(to, F_ADD_SEALS, f->seals) < 0)
+        copy_content(from, to, st->st_size);
+        if (seals > 0 && fcntl(to, F_ADD_SEALS, seals) < 0)
                 abort();
         safe_close(from);
-        safe_close(f->fd);
+        return to;
+}
 
-        f->fd = fake_fd_keep(to);
-        if (fstat(to, &st) < 0)
+static void file_carry_over(FakeFile *f) {
+        struct stat st;
+        int copy;
+
+        if (fstat(f->fd, &st) < 0)
                 abort();
-        safe_close(to);
+        copy = make_copy(f->fd, &st, f->seals);
+        if (lseek(copy, lseek(f->fd, 0, SEEK_CUR), SEEK_SET) < 0 || fstat(copy, &st) < 0)
+                abort();
+        safe_close(f->fd);
+        f->fd = fake_fd_keep(copy);
+        safe_close(copy);
         f->dev = st.st_dev;
         f->ino = st.st_ino;
 }

@@ -50,7 +50,7 @@ typedef struct FakeKernel {
 void fake_kernel_init(FakeKernel *kernel);
 void fake_kernel_done(FakeKernel *kernel);
 
-/* Looks for sessions whose last fd was closed. All functions do this first. */
+/* Looks for sessions whose last fd was closed; none of the functions here tells of one. */
 void fake_kernel_reap(FakeKernel *kernel);
 
 FakeSession *fake_kernel_find(FakeKernel *kernel, const char *name, bool incoming);

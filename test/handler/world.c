@@ -156,6 +156,9 @@ static int restore(World *w) {
                 w->handed_ino[w->n_handed] = ino_of(fd);
                 found[w->n_handed++] = (FoundFd) { fd, s->fdname };
         }
+        if (w->remote_luo) /* PID 1's own are in another process */
+                LIST_FOREACH(&w->store.stored, FakeStored, link, s)
+                        s->fd = safe_close(s->fd);
         r = manager_restore(w->manager, w->boot_id, found, w->n_handed);
         free(found);
         return r;
@@ -177,14 +180,15 @@ int world_start(World *w) {
 
         assert_null(w->manager);
         assert_true(sd_event_new(&w->event) >= 0);
-        assert_int_equal(manager_new(w->event, &w->kernel.ops, w->dir, &w->manager), 0);
-        w->manager->workers.inline_ = true;
+        assert_int_equal(manager_new(w->event, w->remote_luo ? w->remote_luo : &w->kernel.ops, w->dir, &w->manager), 0);
+        w->manager->workers.inline_ = !w->with_workers;
         r = restore(w);
         if (r < 0)
                 return r;
 
         if (!w->no_custodian) {
-                w->manager->custody = fake_custody_new(&w->store, w->event);
+                w->manager->custody = w->remote_custody_new ? w->remote_custody_new(w->event)
+                                                            : fake_custody_new(&w->store, w->event);
                 fake_store_show(&w->store, w->manager);
         }
         w->changed_over = false;
@@ -194,7 +198,7 @@ int world_start(World *w) {
         world_settle(w);
         if (!w->changed_over)
                 return -EINPROGRESS;
-        if (w->changeover_error < 0)
+        if (w->changeover_error < 0 || w->remote_luo)
                 return w->changeover_error;
 
         client_connect(w, OTHER);
@@ -213,11 +217,15 @@ void world_kill(World *w) {
         close_handed(w);
 }
 
+void world_new_boot(World *w) {
+        clear_dir(w->dir);
+        new_boot(w);
+}
+
 void world_kexec(World *w) {
         fake_store_kexec(&w->store, &w->kernel);
         world_kill(w);
-        clear_dir(w->dir);
-        new_boot(w);
+        world_new_boot(w);
 }
 
 void world_restart(World *w) {
@@ -282,7 +290,9 @@ int world_teardown(void **state) {
 void world_settle(World *w) {
         uint64_t start = now_realtime();
 
-        while (sd_event_run(w->event, 0) > 0)
+        /* Other processes need their time; they are not done before they say so. */
+        while (sd_event_run(w->event, w->with_workers && !workers_are_idle(&w->manager->workers) ? 100000 : 0) > 0 ||
+               (w->with_workers && !workers_are_idle(&w->manager->workers)))
                 if (now_realtime() - start > PATIENCE_USEC)
                         fail_msg("it never comes to rest");
 }

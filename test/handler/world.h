@@ -42,6 +42,11 @@ typedef struct World {
         char boot_id[BOOT_ID_SIZE];
         unsigned n_boots;
 
+        /* Where luod runs in another process (remote.h), and the rest of this is only its idea of the world. */
+        const LuoOps *remote_luo;
+        Custody *(*remote_custody_new)(sd_event *event);
+        bool with_workers;       /* processes of their own */
+
         sd_event *event;
         Manager *manager;
         Client clients[N_CLIENTS];
@@ -79,6 +84,9 @@ void world_restart(World *w);
 void world_update(World *w);
 /* The same by kexec -e: luod lives until the jump, so all of its kernel sessions come over. */
 void world_jump(World *w);
+
+/* After fake_store_kexec(): the rest of world_kexec(). */
+void world_new_boot(World *w);
 
 /* Runs the event loop until nothing more happens by itself. */
 void world_settle(World *w);
