@@ -25,99 +25,104 @@ bad_names() { # USER
         local name
 
         for name in "" . .. .hidden systemd a/b / $'a\nb' $'\x01' $'a\x7f' $'c1-\xc2\x85' "$(long 64)" "$(long 1000)"; do
-                refused_as "$1" InvalidName create "$name"
+                ask InvalidName create "$name"
         done
         # A name that can't be: the object is not there.
-        refused_as "$1" NoSuchSession get ""
-        refused_as "$1" NoSuchSession get "$(long 5000)"
+        ask NoSuchSession get ""
+        ask NoSuchSession get "$(long 5000)"
 
         for name in a..b "$(long 63)" "with space" "%41" 'quo"te' "back\\slash" "ümläut 🦊" "$(printf 'ä%.0s' {1..31})x" _ -; do
-                client_as "$1" create "$name"
-                client_as "$1" preserve "$name" 1=content=named
-                assert_says "^1 .* kept" client_as "$1" files "$name"
-                refused_as "$1" SessionExists create "$name"
-                client_as "$1" discard "$name"
-                refused_as "$1" NoSuchSession get "$name"
+                ask ok create "$name"
+                ask ok preserve "$name" 1=content=named
+                ask TokenInUse preserve "$name" 1=content=another
+                ask SessionExists create "$name"
+                ask ok discard "$name"
+                ask NoSuchSession get "$name"
         done
+        asked_as "$1"
 }
 
 unknown_session() { # USER
         local call
 
-        refused_as "$1" NoSuchSession get nowhere
+        ask NoSuchSession get nowhere
         for call in "preserve nowhere 1=content=x" "preserve --many nowhere 1=content=x" "retrieve nowhere 1" \
                 "retrieve --many nowhere 1" "metadata nowhere a=b" "finish nowhere" "discard nowhere"; do
                 # shellcheck disable=SC2086
-                refused_as "$1" NoSuchSession $call
+                ask NoSuchSession $call
         done
+        asked_as "$1"
         busctl_refused "$1" "no session 'nowhere'" get-property org.luod1 /org/luod1/session/nowhere org.luod1.Session Files
 }
 
 bad_files() { # USER SESSION
         local kind
 
-        for kind in noexec-seal linked path=/etc/passwd path=/proc/self/status opath socket pipe eventfd epoll timerfd hugetlb \
+        for kind in noexec-seal linked path=/etc/passwd,access=ro path=/proc/self/status,access=ro opath socket pipe eventfd epoll timerfd hugetlb \
                 device=/dev/null device=/dev/zero; do
-                refused_as "$1" UnsupportedFile preserve "$2" "50=$kind"
-                refused_as "$1" UnsupportedFile preserve --many "$2" "50=$kind"
+                ask UnsupportedFile preserve "$2" "50=$kind"
+                ask UnsupportedFile preserve --many "$2" 51=content=x "50=$kind"
         done
-        rm -f /dev/shm/luod-test-*
         # More than there is: it would take the memory of the whole machine.
-        refused_as "$1" OutOfMemory preserve "$2" 50=size=0x10000000000
-        refused_as "$1" OutOfMemory preserve "$2" "50=size=$((1 << 32))"
+        ask OutOfMemory preserve "$2" 50=size=0x10000000000
+        ask OutOfMemory preserve "$2" "50=size=$((1 << 32))"
         if [[ "$1" == root ]]; then
                 refused UnsupportedFile preserve "$2" 50=session
         else
                 # What somebody else can still write to, and the caller could not: freezing it is not his to do.
                 [[ -e /dev/shm/roots ]] || { echo root >/dev/shm/roots; chmod 644 /dev/shm/roots; }
-                refused_as "$1" UnsupportedFile preserve "$2" 50=path=/dev/shm/roots,access=ro
+                ask UnsupportedFile preserve "$2" 50=path=/dev/shm/roots,access=ro
         fi
+        asked_as "$1"
+        rm -f /dev/shm/luod-test-* /dev/shm/roots
 }
 
 bad_tokens() { # USER SESSION
-        refused_as "$1" TokenInUse preserve "$2" 1=content=other
-        refused_as "$1" TokenInUse preserve --many "$2" 51=content=a 1=content=b
-        refused_as "$1" TokenInUse preserve "$2" 52=content=a 52=content=b
-        refused_as "$1" AlreadyPreserved preserve "$2" 53=content=a 54=same=53
-        refused_as "$1" AlreadyPreserved preserve "$2" 53=content=a 54=dup=53
-        refused_as "$1" AlreadyPreserved preserve "$2" 53=content=a 54=reopen=53
-        refused_as "$1" WrongDirection retrieve "$2" 1
-        refused_as "$1" WrongDirection retrieve --many "$2" 1
-        refused_as "$1" WrongDirection finish "$2"
+        ask TokenInUse preserve "$2" 1=content=other
+        ask TokenInUse preserve --many "$2" 51=content=a 1=content=b
+        ask TokenInUse preserve "$2" 52=content=a 52=content=b
+        ask AlreadyPreserved preserve "$2" 53=content=a 54=same=53
+        ask AlreadyPreserved preserve "$2" 53=content=a 54=dup=53
+        ask AlreadyPreserved preserve "$2" 53=content=a 54=reopen=53
+        ask WrongDirection retrieve "$2" 1
+        ask WrongDirection retrieve --many "$2" 1
+        ask WrongDirection finish "$2"
 
-        client_as "$1" create "${2}again"
+        ask ok create "${2}again"
         # The same object once more: under another token, in another session, in its place.
-        refused_as "$1" AlreadyPreserved preserve --again="${2}again:61" "${2}again" 60=content=x
-        client_as "$1" create "${2}again2"
-        refused_as "$1" AlreadyPreserved preserve --again="${2}again2:62" "${2}again" 62=content=x
-        client_as "$1" preserve --again="${2}again:63" "${2}again" 63=content=x
+        ask AlreadyPreserved preserve --again="${2}again:61" "${2}again" 60=content=x
+        ask ok create "${2}again2"
+        ask AlreadyPreserved preserve --again="${2}again2:62" "${2}again" 62=content=x
+        ask ok preserve --again="${2}again:63" "${2}again" 63=content=x
         # 0 and 2^64-1 are tokens as any other, as often as they are different ones.
-        client_as "$1" preserve "${2}again" 0=content=zero 18446744073709551615=content=all
-        refused_as "$1" TokenInUse preserve "${2}again" 18446744073709551615=content=x
-        client_as "$1" discard "${2}again"
-        client_as "$1" discard "${2}again2"
+        ask ok preserve "${2}again" 0=content=zero 18446744073709551615=content=all
+        ask TokenInUse preserve "${2}again" 18446744073709551615=content=x
+        ask ok discard "${2}again"
+        ask ok discard "${2}again2"
+        asked_as "$1"
 }
 
 bad_texts() { # USER SESSION
         local args keys=() i
 
-        refused_as "$1" $invalid_args preserve "$2" "50:$(long 64)=content=x"
-        refused_as "$1" $invalid_args preserve "$2" $'50:a\nb=content=x'
-        refused_as "$1" $invalid_args preserve --many "$2" "50=content=x" "51:$(long 70000)=content=x"
+        ask $invalid_args preserve "$2" "50:$(long 64)=content=x"
+        ask $invalid_args preserve "$2" $'50:a\nb=content=x'
+        ask $invalid_args preserve --many "$2" "50=content=x" "51:$(long 70000)=content=x"
         for args in =x "$(long 64)=x" $'a\x01=x'; do
-                refused_as "$1" $invalid_args metadata "$2" "$args"
-                refused_as "$1" $invalid_args create "${2}new" "$args"
+                ask $invalid_args metadata "$2" "$args"
+                ask $invalid_args create "${2}new" "$args"
         done
-        refused_as "$1" $invalid_args metadata "$2" twice=1 twice=2
-        refused_as "$1" QuotaExceeded metadata "$2" big@=65536
-        refused_as "$1" QuotaExceeded metadata "$2" ok=1 a@=40000 b@=40000
-        refused_as "$1" QuotaExceeded create "${2}new" big@=65536
+        ask $invalid_args metadata "$2" twice=1 twice=2
+        ask QuotaExceeded metadata "$2" big@=65536
+        ask QuotaExceeded metadata "$2" ok=1 a@=40000 b@=40000
+        ask QuotaExceeded create "${2}new" big@=65536
         for ((i = 0; i < 257; i++)); do
                 keys+=("k$i=x")
         done
-        refused_as "$1" QuotaExceeded metadata "$2" "${keys[@]}"
-        refused_as "$1" QuotaExceeded metadata "$2" huge@=20000000
-        refused_as "$1" NoSuchSession get "${2}new"
+        ask QuotaExceeded metadata "$2" "${keys[@]}"
+        ask QuotaExceeded metadata "$2" huge@=20000000
+        ask NoSuchSession get "${2}new"
+        asked_as "$1"
 }
 
 # With busctl: what a client library would not let through.
@@ -143,31 +148,33 @@ bad_calls() { # USER SESSION
 
 # A peer that is gone before the answer: what it asked for is done or not, but nothing is left over.
 closed_peers() { # USER SESSION
-        local i
+        local i session
 
-        client_as "$1" create "${2}dropped"
+        ask ok create "${2}dropped"
         for ((i = 0; i < 10; i++)); do
-                client_as "$1" create --drop "${2}dropped-$i"
-                client_as "$1" preserve --drop "${2}dropped" "$i=content=x"
-                client_as "$1" preserve --drop --many "${2}dropped" "$((100 + i))=content=x" "$((200 + i))=socket"
+                ask ok create --drop "${2}dropped-$i"
+                ask ok preserve --drop "${2}dropped" "$i=content=x"
+                ask ok preserve --drop --many "${2}dropped" "$((100 + i))=content=x" "$((200 + i))=socket"
+                ask ok preserve --drop "${2}nowhere" "$i=content=x"
         done
         # The answer to this comes after those.
-        client_as "$1" preserve "${2}dropped" 1000=content=x
-        assert_eq "what PreserveMany left of a call that fails" "$(client files "${2}dropped" | grep -c '^[12]..\?  *' || true)" 0
-        client_as "$1" discard "${2}dropped"
-        for ((i = 0; i < 10; i++)); do
-                client_as "$1" discard "${2}dropped-$i" >/dev/null || true
-        done
-        output=$(client list)
-        [[ "$output" != *"${2}dropped"* ]] || fail "sessions of peers that are gone can't be discarded: $output"
+        ask ok preserve "${2}dropped" 1000=content=x
+        asked_as "$1"
+        output=$(client files "${2}dropped")
+        ! grep -qE '^[12][0-9][0-9] ' <<<"$output" || fail "PreserveMany left some files of a call that failed: $output"
+        while read -r session _; do
+                [[ "$session" != "${2}dropped"* ]] || ask ok discard "$session"
+        done < <(client list)
+        asked_as "$1"
 }
 
+# (All of the 10,000 tokens of a session are in ten-thousand-tokens.sh: they take a while.)
 quotas() { # USER SESSION
         client_as "$1" create "${2}full"
-        output=$(client_as "$1" fill "${2}full" 10000)
-        say "10,000 tokens: $output"
-        grep -q '^Preserve: 1024 done, 8976 refused' <<<"$output" || fail "that is not the limit"
-        grep -q "^org.luod1.Error.QuotaExceeded 8976 times" <<<"$output" || fail "that is not the error"
+        output=$(client_as "$1" fill "${2}full" 1100)
+        say "$output"
+        [[ "$output" == *"Preserve: 1024 done, 76 refused"* ]] || fail "that is not the limit"
+        [[ "$output" == *"org.luod1.Error.QuotaExceeded 76 times"* ]] || fail "that is not the error"
         assert_eq "the number of files" "$(client files "${2}full" | wc -l)" 1024
         client_as "$1" discard "${2}full"
 }
@@ -208,6 +215,8 @@ before() {
 
         for user in root alice; do
                 for what in bad_names unknown_session bad_files bad_tokens bad_texts bad_calls closed_peers quotas; do
+                        # A limit is the same for everybody.
+                        [[ $user$what != rootquotas ]] || continue
                         start=$EPOCHREALTIME
                         $what $user "${user}bad"
                         say "$what, as $user: $(((${EPOCHREALTIME/./} - ${start/./}) / 1000)) ms"

@@ -205,6 +205,24 @@ int bulk_verify(const char *prefix, uint64_t count, uint64_t n_files, uint64_t s
         return good && b.n_wrong == 0 ? EXIT_SUCCESS : EXIT_REFUSED;
 }
 
+int bulk_finish(const char *prefix, uint64_t count) {
+        Bulk b = { .bus = test_bus_open() };
+        uint64_t start = now_monotonic_usec();
+        bool good;
+
+        for (uint64_t i = 0; i < count; i++) {
+                _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
+                char name[64];
+
+                (void) snprintf(name, sizeof(name), "%s-%" PRIu64, prefix, i);
+                m = test_bus_session_call(b.bus, name, "Finish");
+                send_call(&b, m, on_answer, &b);
+        }
+        good = finish_stage(&b, "Finish", start);
+        sd_bus_flush_close_unref(b.bus);
+        return good ? EXIT_SUCCESS : EXIT_REFUSED;
+}
+
 int bulk_fill(const char *session, uint64_t count) {
         Bulk b = { .bus = test_bus_open() };
         uint64_t start = now_monotonic_usec();

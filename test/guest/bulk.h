@@ -10,6 +10,8 @@ int bulk_create(const char *prefix, uint64_t count, uint64_t n_files, uint64_t s
 /* After the live update: whether each file is there with its content. */
 int bulk_verify(const char *prefix, uint64_t count, uint64_t n_files, uint64_t size);
 
+int bulk_finish(const char *prefix, uint64_t count);
+
 /* Preserves files of four bytes, tokens from 0 on, in the one session until luod says no or @count is reached; then goes on
  * asking. Prints how many were taken and each error's name with its count. */
 int bulk_fill(const char *session, uint64_t count);

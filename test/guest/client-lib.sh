@@ -3,7 +3,9 @@
 #
 # What tests that are clients of luod have in common; after lib.sh.
 
-# shellcheck disable=SC2034
+# What refused(), asked_as() and others leave behind: the output of the command.
+output=
+
 error=org.luod1.Error
 
 # client VERB...: luod-test-client --help tells what there is.
@@ -35,6 +37,34 @@ refused_as() {
 
         [[ "$name" == *.* ]] || name=$error.$name
         output=$(client_as "$user" --expect="$name" "$@" 2>&1) || fail "'$*' as $user should give $name: $output"
+}
+
+# A program takes its time to start, in an emulated guest above all. So calls that only follow on each other can be collected,
+# and made over one connection:
+#
+#   ask ok VERB...       it must go well
+#   ask ERROR VERB...    it must be refused, as in refused()
+#   asked_as USER        now
+batch=
+
+ask() {
+        local result=$1 word line
+        shift
+
+        [[ "$result" == ok || "$result" == *.* ]] || result=org.luod1.Error.$result
+        [[ "$result" == ok ]] || set -- "--expect=$result" "$@"
+        line=
+        for word; do
+                word=${word//\\/\\\\}
+                word=${word//$'\t'/\\t}
+                line+=${word//$'\n'/\\n}$'\t'
+        done
+        batch+=${line%$'\t'}$'\n'
+}
+
+asked_as() {
+        output=$(printf '%s' "$batch" | client_as "$1" batch 2>&1) || fail "as $1: $output"
+        batch=
 }
 
 # manager PROPERTY: its value, as busctl prints it, without the type.
@@ -91,9 +121,7 @@ assert_nothing_leaked() { # OTHER-FDS-BEFORE
 
 # Everything that a client can know about a session, to compare before and after.
 describe() { # SESSION
-        client show "$1"
-        client files "$1"
-        client metadata "$1"
+        printf '%s\t%s\n' show "$1" files "$1" metadata "$1" | client batch
 }
 
 # field NAME LINE: the value of NAME= in a line that `client retrieve` printed.

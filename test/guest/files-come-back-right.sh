@@ -41,10 +41,12 @@ foreign_files=(
 before() {
         client_as alice create right colour=blue empty-is-not-kept= "$(printf 'long@=%d' 30000)"
         client_as alice metadata right second=2 colour=green
-        : >"$VM_STATE/expected"
         for file in "${files[@]}"; do
-                client_as alice preserve --print right "$file" | grep -v ' written=' >>"$VM_STATE/expected"
+                ask ok preserve --print right "$file"
         done
+        asked_as alice
+        # shellcheck disable=SC2154
+        grep -v ' written=' <<<"$output" >"$VM_STATE/expected"
         client create foreign
         client preserve --print --many foreign "${foreign_files[@]}" >"$VM_STATE/expected-foreign"
 
@@ -87,20 +89,26 @@ check_notes() {
         assert_eq "the number of files" "$(wc -l <"$1")" "${#files[@]}"
 }
 
+# tokens EXPECTED: those of the notes, to $tokens
+tokens() {
+        mapfile -t tokens < <(sed 's/^token=\([0-9]*\) .*/\1/' "$1")
+}
+
 # retrieve_each USER SESSION EXPECTED
 retrieve_each() {
-        local line
+        local token
 
-        while read -r line; do
-                client_as "$1" retrieve "$2" "$(field token "$line")"
-        done <"$3"
+        tokens "$3"
+        for token in "${tokens[@]}"; do
+                ask ok retrieve "$2" "$token"
+        done
+        asked_as "$1"
+        printf '%s\n' "$output"
 }
 
 # All of them, 16 in a call.
 retrieve_many() { # USER SESSION EXPECTED
-        local tokens line
-
-        mapfile -t tokens < <(while read -r line; do field token "$line"; done <"$3")
+        tokens "$3"
         client_as "$1" retrieve --many "$2" "${tokens[@]:0:16}"
         [[ ${#tokens[@]} -le 16 ]] || client_as "$1" retrieve --many "$2" "${tokens[@]:16}"
 }

@@ -32,6 +32,8 @@ static const char help[] =
         "  verify-many PREFIX COUNT FILES SIZE\n"
         "  hammer DIR SEED\n"
         "  hammer-check [--retrieve] DIR SEED\n"
+        "  finish-many PREFIX COUNT\n"
+        "  batch                               VERBs from stdin, over one connection, see below\n"
         "  hold-device                         keep /dev/liveupdate open; prints a line, ends with stdin\n"
         "\n"
         "  --many                PreserveMany, RetrieveMany even for one\n"
@@ -41,7 +43,7 @@ static const char help[] =
         "                        about this call then\n"
         "  --expect=ERROR        the call must fail with this error\n"
         "  --hold                keep running (and all files open) until stdin ends\n"
-        "  --drop                send the call and go away without waiting for the answer\n"
+        "  --drop                send the call over another connection, and close that without waiting for the answer\n"
         "\n"
         "FILE is TOKEN[:LABEL]=SPEC; SPEC is a list of, with commas between:\n"
         "  content=TEXT, random=SEED,size=N, size=N       what is in it\n"
@@ -51,6 +53,9 @@ static const char help[] =
         "  seals=seal+grow+shrink+write+future-write      how it is\n"
         "  same=TOKEN, dup=TOKEN, reopen=TOKEN            an earlier one of the call\n"
         "  truncate-after, write-after=TEXT               done after the call, result printed\n"
+        "\n"
+        "A line for batch is VERB, options and arguments, with a tab after each but the last; \\t, \\n, \\\\ and\n"
+        "\\xNN stand for bytes. It ends at the first that gives another status than 0, and says which.\n"
         "\n"
         "A call whose answer was lost because luod died is repeated. Exit status: 0; 1 if luod answered\n"
         "otherwise than it should; 2 usage; 3 the client could not do its part.\n";
@@ -63,16 +68,22 @@ static struct {
 
 /* --- small calls */
 
-/* What every verb with one call and no result does in the end. */
-static int call_and_end(sd_bus *bus, sd_bus_message *m) {
-        int r;
+/* A peer that is gone before it could be answered. */
+static void send_and_leave(sd_bus_message *m) {
+        sd_bus *bus = test_bus_open();
+        int r = sd_bus_send(bus, m, NULL);
 
-        if (!options.drop)
-                return test_bus_call(bus, m, options.expect, /* ret_reply= */ NULL);
-        r = sd_bus_send(bus, m, NULL);
         if (r >= 0)
                 r = sd_bus_flush(bus);
         check_message(r);
+        sd_bus_close_unref(bus);
+}
+
+/* What every verb with one call and no result does in the end. */
+static int call_and_end(sd_bus *bus, sd_bus_message *m) {
+        if (!options.drop)
+                return test_bus_call(bus, m, options.expect, /* ret_reply= */ NULL);
+        send_and_leave(m);
         return EXIT_SUCCESS;
 }
 
@@ -423,6 +434,10 @@ static int verb_hold_device(sd_bus *bus, int argc, char **argv) {
         return EXIT_SUCCESS;
 }
 
+static int verb_finish_many(sd_bus *bus, int argc, char **argv) {
+        return bulk_finish(argv[0], parse_number(argv[1]));
+}
+
 static int verb_fill(sd_bus *bus, int argc, char **argv) {
         return bulk_fill(argv[0], parse_number(argv[1]));
 }
@@ -444,6 +459,8 @@ static int verb_hammer_check(sd_bus *bus, int argc, char **argv) {
 }
 
 /* --- */
+
+static int verb_batch(sd_bus *bus, int argc, char **argv);
 
 static const struct {
         const char *name;
@@ -468,6 +485,8 @@ static const struct {
         { "verify-many", 4, 4, true, verb_verify_many },
         { "hammer", 2, 2, true, verb_hammer },
         { "hammer-check", 2, 2, true, verb_hammer_check },
+        { "finish-many", 2, 2, true, verb_finish_many },
+        { "batch", 0, 0, false, verb_batch },
         { "hold-device", 0, 0, true, verb_hold_device },
 };
 
@@ -514,25 +533,111 @@ static void parse_options(int argc, char **argv) {
                 }
 }
 
-static int run_verb(size_t i, int argc, char **argv) {
-        sd_bus *bus = NULL;
-        int status;
+/* The arguments, the verb first. */
+static int run_verb(sd_bus *bus, int argc, char **argv) {
+        for (size_t i = 0; i < ARRAY_SIZE(verbs); i++) {
+                if (!streq(verbs[i].name, argv[0]))
+                        continue;
+                argc--;
+                if (argc < verbs[i].min_arguments || (verbs[i].max_arguments >= 0 && argc > verbs[i].max_arguments))
+                        usage("Wrong number of arguments for '%s'; see --help", argv[0]);
+                return verbs[i].run(bus, argc, argv + 1);
+        }
+        usage("There is no verb '%s'; see --help", argv[0]);
+}
 
-        if (argc < verbs[i].min_arguments || (verbs[i].max_arguments >= 0 && argc > verbs[i].max_arguments))
-                usage("Wrong number of arguments for '%s'; see --help", verbs[i].name);
-        if (!verbs[i].no_bus)
-                bus = test_bus_open();
-        status = verbs[i].run(bus, argc, argv);
-        sd_bus_flush_close_unref(bus);
-        return status;
+static bool needs_bus(const char *verb) {
+        for (size_t i = 0; i < ARRAY_SIZE(verbs); i++)
+                if (streq(verbs[i].name, verb))
+                        return !verbs[i].no_bus;
+        return false;
+}
+
+static char unescape(char **p) {
+        unsigned value;
+        int n = 0;
+
+        switch (*++*p) {
+        case 't':
+                return '\t';
+        case 'n':
+                return '\n';
+        case 'x':
+                if (sscanf(*p, "x%2x%n", &value, &n) == 1 && n == 3) {
+                        *p += 2;
+                        return (char) value;
+                }
+                usage("There is a wrong escape in the batch");
+        default:
+                return **p;
+        }
+}
+
+/* Cuts the line up, in place. */
+static int split_line(char *line, char **ret_argv, int max) {
+        char *to = line;
+        int n = 0;
+
+        ret_argv[n++] = (char *) "luod-test-client";
+        ret_argv[n++] = line;
+        for (char *p = line; *p; p++) {
+                if (*p == '\t') {
+                        if (n >= max - 1)
+                                usage("There is a line of too many words in the batch");
+                        *to++ = '\0';
+                        ret_argv[n++] = to;
+                } else
+                        *to++ = *p == '\\' ? unescape(&p) : *p;
+        }
+        *to = '\0';
+        ret_argv[n] = NULL;
+        return n;
+}
+
+static int run_line(sd_bus *bus, char *line) {
+        char *argv[1024];
+        int argc = split_line(line, argv, ARRAY_SIZE(argv));
+
+        memset(&options, 0, sizeof(options));
+        optind = 0; /* getopt starts anew */
+        parse_options(argc, argv);
+        if (optind >= argc)
+                usage("There is an empty line in the batch");
+        return run_verb(bus, argc - optind, argv + optind);
+}
+
+static int verb_batch(sd_bus *bus, int argc, char **argv) {
+        _cleanup_free_ char *line = NULL;
+        size_t allocated = 0;
+        ssize_t n;
+
+        while ((n = getline(&line, &allocated, stdin)) > 0) {
+                _cleanup_free_ char *copy = NULL;
+                int status;
+
+                if (line[n - 1] == '\n')
+                        line[n - 1] = '\0';
+                copy = strdup(line);
+                if (!copy)
+                        die("Out of memory");
+                test_context = line;
+                status = run_line(bus, copy);
+                if (status != EXIT_SUCCESS)
+                        wrong("That was not what it should be");
+        }
+        return EXIT_SUCCESS;
 }
 
 int main(int argc, char **argv) {
+        sd_bus *bus = NULL;
+        int status;
+
         parse_options(argc, argv);
         if (optind >= argc)
                 usage("%s", help);
-        for (size_t i = 0; i < ARRAY_SIZE(verbs); i++)
-                if (streq(verbs[i].name, argv[optind]))
-                        return run_verb(i, argc - optind - 1, argv + optind + 1);
-        usage("There is no verb '%s'; see --help", argv[optind]);
+        if (needs_bus(argv[optind]))
+                bus = test_bus_open();
+        status = run_verb(bus, argc - optind, argv + optind);
+        sd_bus_flush_close_unref(bus);
+        return status;
 }

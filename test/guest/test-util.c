@@ -4,9 +4,13 @@
 
 #include "test-util.h"
 
+const char *test_context;
+
 _noreturn_ static void _printf_(2, 0) end(int status, const char *format, va_list ap) {
         fflush(stdout);
         vfprintf(stderr, format, ap);
+        if (test_context)
+                fprintf(stderr, " (at: %s)", test_context);
         fputc('\n', stderr);
         exit(status);
 }

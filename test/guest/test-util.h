@@ -12,6 +12,9 @@ enum {
         EXIT_BROKEN = 3, /* the client could not do its own part */
 };
 
+/* What is being done, for messages; may be NULL. */
+extern const char *test_context;
+
 /* The test client can't do its work: says why, and ends. */
 _noreturn_ void die(const char *format, ...) _printf_(1, 2);
 _noreturn_ void usage(const char *format, ...) _printf_(1, 2);
