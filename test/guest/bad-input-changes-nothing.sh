@@ -138,7 +138,7 @@ bad_calls() { # USER SESSION
                 busctl_refused "$1" 'nvalid arg|xpected|signature|type' call $m CreateSession s new
                 busctl_refused "$1" 'nvalid arg|xpected|signature|type' call $s Preserve ts 1 x
                 busctl_refused "$1" 'nvalid arg|xpected|signature|type' call $s Retrieve s 1
-                busctl_refused "$1" 'nknown method' call $s Steal
+                busctl_refused "$1" 'nknown method|ccess denied' call $s Steal
                 busctl_refused "$1" 'read-only|not writ|denied' set-property $s Owner u 1001
                 busctl_refused "$1" 'nknown (object|property|interface)|no session|No such' get-property org.luod1 /org/luod1/session \
                         org.luod1.Session Name

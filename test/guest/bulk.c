@@ -122,25 +122,35 @@ static void send_files(Bulk *b, const char *name, uint64_t session, uint64_t fir
         send_call(b, m, on_answer, b);
 }
 
-static bool preserve_files(Bulk *b, const char *prefix, uint64_t count, uint64_t n_files, uint64_t size) {
+static void send_file(Bulk *b, const char *name, uint64_t session, uint64_t token, uint64_t size) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = test_bus_session_call(b->bus, name, "Preserve");
+        _cleanup_(closep) int fd = test_file_random(content_seed(session, token), size);
+
+        check_message(sd_bus_message_append(m, "tsh", token, "", fd));
+        send_call(b, m, on_answer, b);
+}
+
+static bool preserve_files(Bulk *b, const char *prefix, uint64_t count, uint64_t n_files, uint64_t size, bool each) {
         uint64_t start = now_monotonic_usec();
 
         for (uint64_t i = 0; i < count; i++) {
                 char name[64];
 
                 (void) snprintf(name, sizeof(name), "%s-%" PRIu64, prefix, i);
-                for (uint64_t first = 0; first < n_files; first += FILES_PER_CALL)
+                for (uint64_t token = 0; each && token < n_files; token++)
+                        send_file(b, name, i, token, size);
+                for (uint64_t first = 0; !each && first < n_files; first += FILES_PER_CALL)
                         send_files(b, name, i, first, MIN(n_files - first, (uint64_t) FILES_PER_CALL), size);
         }
-        return finish_stage(b, "PreserveMany", start);
+        return finish_stage(b, each ? "Preserve" : "PreserveMany", start);
 }
 
-int bulk_create(const char *prefix, uint64_t count, uint64_t n_files, uint64_t size) {
+int bulk_create(const char *prefix, uint64_t count, uint64_t n_files, uint64_t size, bool each) {
         Bulk b = { .bus = test_bus_open() };
         bool good;
 
         good = create_sessions(&b, prefix, count);
-        good = preserve_files(&b, prefix, count, n_files, size) && good;
+        good = preserve_files(&b, prefix, count, n_files, size, each) && good;
         sd_bus_flush_close_unref(b.bus);
         return good ? EXIT_SUCCESS : EXIT_REFUSED;
 }

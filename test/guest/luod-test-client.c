@@ -36,6 +36,7 @@ static const char help[] =
         "  batch                               VERBs from stdin, over one connection, see below\n"
         "  hold-device                         keep /dev/liveupdate open; prints a line, ends with stdin\n"
         "\n"
+        "  --each                raw-create-many: Preserve for each file, instead of PreserveMany for 16\n"
         "  --many                PreserveMany, RetrieveMany even for one\n"
         "  --accept-write-seal   option of PreserveMany\n"
         "  --print               after preserve: print the files as retrieve does\n"
@@ -63,7 +64,7 @@ static const char help[] =
 static struct {
         const char *expect;
         const char *again;
-        bool many, accept_write_seal, hold, drop, print, retrieve;
+        bool each, many, accept_write_seal, hold, drop, print, retrieve;
 } options;
 
 /* --- small calls */
@@ -443,7 +444,7 @@ static int verb_fill(sd_bus *bus, int argc, char **argv) {
 }
 
 static int verb_raw_create_many(sd_bus *bus, int argc, char **argv) {
-        return bulk_create(argv[0], parse_number(argv[1]), parse_number(argv[2]), parse_number(argv[3]));
+        return bulk_create(argv[0], parse_number(argv[1]), parse_number(argv[2]), parse_number(argv[3]), options.each);
 }
 
 static int verb_verify_many(sd_bus *bus, int argc, char **argv) {
@@ -495,6 +496,7 @@ static void parse_options(int argc, char **argv) {
                 { "many", no_argument, NULL, 'm' },     { "accept-write-seal", no_argument, NULL, 'a' },
                 { "expect", required_argument, NULL, 'e' }, { "hold", no_argument, NULL, 'o' },
                 { "drop", no_argument, NULL, 'd' },     { "retrieve", no_argument, NULL, 'r' },
+                { "each", no_argument, NULL, 'E' },
                 { "print", no_argument, NULL, 'p' },    { "again", required_argument, NULL, 'A' },
                 { "help", no_argument, NULL, 'h' },     {},
         };
@@ -515,6 +517,9 @@ static void parse_options(int argc, char **argv) {
                         break;
                 case 'd':
                         options.drop = true;
+                        break;
+                case 'E':
+                        options.each = true;
                         break;
                 case 'p':
                         options.print = true;

@@ -55,8 +55,11 @@ typedef struct Reply {
 static struct sockaddr_un address;
 static socklen_t address_size;
 
-static int make_socket(void) {
-        int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+/* PID 1's notify socket: for the helper that gets sessions by name and stores them itself. */
+static char notify_name[64];
+
+static int make_socket(int type) {
+        int fd = socket(AF_UNIX, type | SOCK_CLOEXEC, 0);
 
         if (fd < 0)
                 abort();
@@ -65,7 +68,7 @@ static int make_socket(void) {
 
 /* @about: the fds that the request is about. */
 static int ask(Request *request, const int *about, size_t n_about, char ret_name[LUO_NAME_SIZE]) {
-        int fd, sock = make_socket();
+        int fd, sock = make_socket(SOCK_SEQPACKET);
         Reply reply;
         size_t n;
 
@@ -245,6 +248,7 @@ _Noreturn static void luod(World *w, remote_fn fn, void *userdata) {
 
         (void) prctl(PR_SET_PDEATHSIG, SIGKILL);
         (void) setpgid(0, 0);
+        (void) setenv("NOTIFY_SOCKET", notify_name, 1);
 
         /* Of what the kernel has nothing is ours; of PID 1's, copies will be. */
         note_incoming(&w->kernel);
@@ -409,22 +413,73 @@ static bool all_are_gone(Server *s) {
         return s->reaped && pid < 0;
 }
 
-static int listen_somewhere(void) {
-        static unsigned n;
-        int fd = make_socket();
+/* sd_notify(): FDSTORE=1 with FDNAME=, and barriers, which are answered by closing what came. */
+static void serve_notification(World *w, int sock) {
+        char text[256] = {};
+        union {
+                struct cmsghdr header;
+                char buffer[CMSG_SPACE(sizeof(int))];
+        } control = {};
+        struct iovec iov = { text, sizeof(text) - 1 };
+        struct msghdr message = {
+                .msg_iov = &iov,
+                .msg_iovlen = 1,
+                .msg_control = &control,
+                .msg_controllen = sizeof(control),
+        };
+        struct cmsghdr *c;
+        char *name;
+        int fd;
 
-        address = (struct sockaddr_un) { .sun_family = AF_UNIX };
-        address_size = (socklen_t) (offsetof(struct sockaddr_un, sun_path) + 1 +
-                                    (size_t) snprintf(address.sun_path + 1, sizeof(address.sun_path) - 1,
-                                                      "luod-test-%d-%u", (int) getpid(), n++));
-        if (bind(fd, (struct sockaddr *) &address, address_size) < 0 || listen(fd, 128) < 0)
+        if (recvmsg(sock, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT) < 0)
+                return;
+        c = CMSG_FIRSTHDR(&message);
+        if (!c || c->cmsg_type != SCM_RIGHTS)
+                return;
+        memcpy(&fd, CMSG_DATA(c), sizeof(fd));
+        name = strstr(text, "FDNAME=");
+        if (strstr(text, "FDSTORE=1") && name) {
+                name += strlen("FDNAME=");
+                name[strcspn(name, "\n")] = '\0';
+                fake_store_add(&w->store, fd, name);
+        }
+        safe_close(fd);
+}
+
+static int bind_somewhere(int type, struct sockaddr_un *ret, socklen_t *ret_size) {
+        static unsigned n;
+        int fd = make_socket(type);
+
+        *ret = (struct sockaddr_un) { .sun_family = AF_UNIX };
+        *ret_size = (socklen_t) (offsetof(struct sockaddr_un, sun_path) + 1 +
+                                 (size_t) snprintf(ret->sun_path + 1, sizeof(ret->sun_path) - 1, "luod-test-%d-%u",
+                                                   (int) getpid(), n++));
+        if (bind(fd, (struct sockaddr *) ret, *ret_size) < 0)
                 abort();
+        return fd;
+}
+
+static int listen_somewhere(void) {
+        int fd = bind_somewhere(SOCK_SEQPACKET, &address, &address_size);
+
+        if (listen(fd, 128) < 0)
+                abort();
+        return fd;
+}
+
+static int listen_for_notifications(void) {
+        struct sockaddr_un where;
+        socklen_t size;
+        int fd = bind_somewhere(SOCK_DGRAM, &where, &size);
+
+        (void) snprintf(notify_name, sizeof(notify_name), "@%.50s", where.sun_path + 1);
         return fd;
 }
 
 void remote_run(Trial *t, remote_fn fn, void *userdata, bool late) {
         Server s = { .trial = t, .counting = !late };
-        _cleanup_(closep) int listener = listen_somewhere(), children = -EBADF;
+        _cleanup_(closep) int listener = listen_somewhere(), notifications = listen_for_notifications();
+        _cleanup_(closep) int children = -EBADF;
         World *w = t->world;
         sigset_t mask;
 
@@ -443,7 +498,11 @@ void remote_run(Trial *t, remote_fn fn, void *userdata, bool late) {
         (void) setpgid(s.pid, s.pid);
 
         for (;;) {
-                struct pollfd p[] = { { .fd = listener, .events = POLLIN }, { .fd = children, .events = POLLIN } };
+                struct pollfd p[] = {
+                        { .fd = listener, .events = POLLIN },
+                        { .fd = notifications, .events = POLLIN },
+                        { .fd = children, .events = POLLIN },
+                };
                 _cleanup_(closep) int sock = -EBADF;
                 struct signalfd_siginfo si;
 
@@ -452,6 +511,11 @@ void remote_run(Trial *t, remote_fn fn, void *userdata, bool late) {
                         sock = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
                         serve(&s, sock);
                         continue; /* all that was asked before its end */
+                }
+                if (p[1].revents) {
+                        if (t->fate == FATE_KILL || !t->died)
+                                serve_notification(w, notifications);
+                        continue;
                 }
                 while (read(children, &si, sizeof(si)) > 0)
                         ;

@@ -32,12 +32,19 @@ typedef struct Story {
         const char *name;
         void (*prelude)(World *w, const int *fds); /* with luod up; or NULL */
         bool updated;                              /* between prelude and story there is a live update */
+        bool unstored;                             /* of which PID 1 brings nothing: all must be found by name */
         Step steps[8];
         unsigned n_steps;
-        bool with_workers;
 } Story;
 
+static const char *const fate_names[_FATE_MAX] = {
+        [FATE_KILL] = "kill",
+        [FATE_UPDATE] = "update",
+        [FATE_JUMP] = "jump",
+};
+
 static int fds[TOKENS_END];
+static bool with_workers; /* luod's children are processes, too, and some of them live on */
 
 static void make_files(void) {
         for (unsigned i = 0; i < TOKENS_END; i++) {
@@ -222,6 +229,19 @@ static void finish_story(World *w, const Story *story, unsigned n_acked) {
 
 /* --- telling */
 
+/* As if PID 1 had never had them: a process that lived to the jump brings them. */
+static void lose_store(World *w) {
+        FakeStored *s;
+
+        LIST_FOREACH(&w->store.stored, FakeStored, link, s) {
+                FakeSession *ks = fake_kernel_find_by_fd(&w->kernel, s->fd);
+
+                ks->retrieved = false;
+                ks->end = safe_close(ks->end);
+                fake_store_remove(&w->store, s->fdname);
+        }
+}
+
 static World *prepare(const Story *story) {
         World *w = world_new();
 
@@ -233,6 +253,8 @@ static World *prepare(const Story *story) {
         world_kill(w);
         if (story->updated)
                 world_kexec(w);
+        if (story->unstored)
+                lose_store(w);
         return w;
 }
 
@@ -249,15 +271,14 @@ static bool is_after_update(const Trial *t) {
 
 /* How many points there were until luod died or the story ended. */
 static bool try_once(const Story *story, Fate fate, unsigned die_at) {
-        static const char *const fates[] = { "kill", "update", "jump" };
         World *w = prepare(story);
         Trial t = { .world = w, .fate = fate, .die_at = die_at };
         char text[256];
 
-        w->with_workers = story->with_workers;
+        w->with_workers = with_workers;
         remote_run(&t, tell_story, (void *) story, /* late= */ false);
         w->with_workers = false;
-        (void) snprintf(text, sizeof(text), "%s, %s at point %u (%s), %u acknowledged", story->name, fates[fate], die_at,
+        (void) snprintf(text, sizeof(text), "%s, %s at point %u (%s), %u acknowledged", story->name, fate_names[fate], die_at,
                         t.died_at, t.n_acked);
         doing = text;
         if (t.refused)
@@ -283,16 +304,6 @@ static bool try_once(const Story *story, Fate fate, unsigned die_at) {
         world_free(w);
         close_files();
         return t.died;
-}
-
-static void tell(const Story *story) {
-        for (Fate fate = 0; fate < _FATE_MAX; fate++) {
-                unsigned n = 1;
-
-                while (try_once(story, fate, n))
-                        n++;
-                assert_true(n > 3);
-        }
 }
 
 /* --- the stories */
@@ -349,6 +360,12 @@ static const Story stories[] = {
           .updated = true,
           .steps = { { CREATE, "new" }, { METADATA, "new", .value = "v" } },
           .n_steps = 2 },
+        { "change-over-by-name",
+          .prelude = with_two_sessions,
+          .updated = true,
+          .unstored = true,
+          .steps = { { RETRIEVE, "vm", 1 }, { CREATE, "new" } },
+          .n_steps = 2 },
         { "retrieve-and-finish",
           .prelude = with_two_sessions,
           .updated = true,
@@ -357,9 +374,15 @@ static const Story stories[] = {
 };
 
 static const Story *chosen;
+static Fate chosen_fate;
+static unsigned first = 1, stride = 1;
 
 static void test_luod_dies_at_every_point(void **state) {
-        tell(chosen);
+        unsigned n = first;
+
+        while (try_once(chosen, chosen_fate, n))
+                n += stride;
+        assert_true(n > 3);
 }
 
 int main(int argc, char *argv[]) {
@@ -367,11 +390,18 @@ int main(int argc, char *argv[]) {
                 cmocka_unit_test(test_luod_dies_at_every_point),
         };
 
-        for (unsigned i = 0; i < ARRAY_SIZE(stories) && argc > 1; i++)
+        for (unsigned i = 0; i < ARRAY_SIZE(stories) && argc > 2; i++)
                 if (streq(argv[1], stories[i].name))
                         chosen = stories + i;
-        if (!chosen) {
-                fprintf(stderr, "usage: %s STORY\n", argv[0]);
+        for (chosen_fate = 0; argc > 2 && chosen_fate < _FATE_MAX && !streq(argv[2], fate_names[chosen_fate]);)
+                chosen_fate++;
+        if (argc > 4) {
+                first = (unsigned) atoi(argv[3]);
+                stride = (unsigned) atoi(argv[4]);
+        }
+        with_workers = argc > 5 && streq(argv[5], "workers");
+        if (!chosen || chosen_fate == _FATE_MAX || first == 0 || stride == 0) {
+                fprintf(stderr, "usage: %s STORY kill|update|jump [FIRST STRIDE [workers]]\n", argv[0]);
                 return EXIT_FAILURE;
         }
         world_require();
