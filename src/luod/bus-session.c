@@ -4,6 +4,7 @@
 #include "bus-error.h"
 #include "bus-names.h"
 #include "bus.h"
+#include "name-util.h"
 #include "operations.h"
 
 /* org.luod1.Session. What the members mean: dbus/org.luod1.xml. The object's userdata is the Session; handlers
@@ -414,8 +415,10 @@ static int find_session(
                 return 0;
         s = state_find_session(&b->manager->state, name);
         if (!s || s->record.state == SESSION_NEW) {
+                /* Anything may be in a path; only what could be a name can be said on the bus. */
                 failure_set(&failure, FAILURE_NO_SUCH_SESSION,
-                            "There is no session '%s': it was finished, discarded or never made", name);
+                            "There is no session '%s': it was finished, discarded or never made",
+                            label_is_valid(name) ? name : "(not a name)");
                 return bus_error_set_failure(reterr, &failure);
         }
         r = check_property_access(bus, s, reterr);

@@ -90,7 +90,8 @@ static void on_session_removed(Session *session, EndHow how, void *userdata) {
         (void) sd_bus_emit_interfaces_removed(b->bus, path, LUOD_INTERFACE_SESSION, NULL);
         (void) sd_bus_emit_signal(b->bus, LUOD_OBJECT_PATH, LUOD_INTERFACE_MANAGER, "SessionRemoved", "sos",
                                   session->record.name, path, end_how_to_string(how));
-        (void) sd_bus_emit_properties_changed(b->bus, LUOD_OBJECT_PATH, LUOD_INTERFACE_MANAGER, "NSessions", NULL);
+        (void) sd_bus_emit_properties_changed(b->bus, LUOD_OBJECT_PATH, LUOD_INTERFACE_MANAGER, "NSessions", "NFiles",
+                                              NULL);
 }
 
 static void on_session_changed(Session *session, const char *property, void *userdata) {

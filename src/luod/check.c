@@ -61,7 +61,7 @@ static void check_unit_file(Manager *m, Finding *f) {
         Part *p;
 
         LIST_FOREACH(&m->state.parts, Part, state_link, p)
-                stored += p->in_custody;
+                stored += p->role != PART_BARE && p->fd >= 0;
 
         if (unit_file_read(UNIT_DIRECTORIES, "luod.service", &u) < 0 || !u.found)
                 finding(f, FINDING_WARNING, "unit", "Install luod.service.",
@@ -76,7 +76,7 @@ static void check_unit_file(Manager *m, Finding *f) {
                         "luod.service on disk lacks FileDescriptorStorePreserve=yes: nothing would go over kexec.");
         else if (u.store_max < stored)
                 finding(f, FINDING_BLOCKS, "unit", fix,
-                        "luod.service on disk has FileDescriptorStoreMax=%u, but %u fds are stored: systemd will drop the rest.",
+                        "luod.service on disk has FileDescriptorStoreMax=%u, but %u fds must be stored: systemd drops the rest.",
                         u.store_max, stored);
         else
                 finding(f, FINDING_OK, "unit", "", "luod.service on disk keeps its fd store.");

@@ -76,10 +76,11 @@ static void ending_complete(Ending *e) {
         jobs_refuse_waiting(s);
         list_unlink(&e->job.link);
         e->job.session = NULL;
-        if (m->hooks.session_removed)
-                m->hooks.session_removed(s, e->how, m->hooks.userdata);
         LIST_FOREACH(&s->parts, Part, session_link, p)
                 part_close(&m->state, p);
+        session_detach(&m->state, s);
+        if (m->hooks.session_removed)
+                m->hooks.session_removed(s, e->how, m->hooks.userdata);
         session_free(&m->state, s);
         job_end(&e->job, /* failure= */ NULL);
         parts_upkeep(m);

@@ -52,35 +52,38 @@ static uint64_t memory_available(void) {
         return p ? strtoull(p + strlen("MemAvailable:"), NULL, 10) * 1024 : UINT64_MAX;
 }
 
-/* Whether filling the holes leaves MEMORY_RESERVE free. */
-static bool holes_fit(uint64_t size, uint64_t filled) {
+bool memory_has_room(uint64_t holes) {
         uint64_t available;
 
-        if (size <= filled)
+        if (holes == 0)
                 return true;
         available = memory_available();
-        return available == UINT64_MAX || size - filled + MEMORY_RESERVE <= available;
+        return available == UINT64_MAX || holes + MEMORY_RESERVE <= available;
 }
 
-int file_check_holes(int fd) {
+static uint64_t holes_of(const struct stat *st) {
+        uint64_t size = (uint64_t) st->st_size, filled = (uint64_t) st->st_blocks * 512;
+
+        return size > filled ? size - filled : 0;
+}
+
+uint64_t file_holes(int fd) {
         struct stat st;
 
-        if (fcntl(fd, F_GET_SEALS) < 0) /* not shmem; its handler knows what it takes */
+        if (fcntl(fd, F_GET_SEALS) < 0 || fstat(fd, &st) < 0) /* its handler knows what it takes */
                 return 0;
-        if (fstat(fd, &st) < 0)
-                return -errno;
-        return holes_fit((uint64_t) st.st_size, (uint64_t) st.st_blocks * 512) ? 0 : -ENOMEM;
+        return holes_of(&st);
 }
 
 static int check_holes(const struct stat *st, Failure *failure) {
-        uint64_t size = (uint64_t) st->st_size, filled = (uint64_t) st->st_blocks * 512;
+        uint64_t holes = holes_of(st);
 
-        if (holes_fit(size, filled))
+        if (memory_has_room(holes))
                 return 0;
         return failure_set(failure, FAILURE_OUT_OF_MEMORY,
                            "Keeping the file fills its holes: %llu MiB, but only %llu MiB are free on this host. Make it "
                            "smaller or free memory; nothing was changed",
-                           (unsigned long long) ((size - filled) >> 20), (unsigned long long) (memory_available() >> 20));
+                           (unsigned long long) (holes >> 20), (unsigned long long) (memory_available() >> 20));
 }
 
 static int check_shmem(const struct stat *st, const FileRecord *r, bool accept_write_seal, Failure *failure) {
@@ -136,20 +139,29 @@ int file_inspect(int fd, uid_t uid, bool accept_write_seal, FileRecord *ret, Fai
         return 0;
 }
 
+static int restore_mode(int fd, mode_t mode) {
+        struct stat st;
+
+        if (fchmod(fd, mode) >= 0)
+                return 0;
+        /* Confined more than it came (RestrictSUIDSGID=), luod may not give set-id bits; and F_SEAL_EXEC holds the
+         * execute bits as they came back. Neither is a reason to withhold the file. */
+        if (errno == EPERM && fchmod(fd, mode & ~06000U) >= 0)
+                return 0;
+        if (errno != EPERM || fstat(fd, &st) < 0 || fchmod(fd, (mode & ~06111U) | (st.st_mode & 0111U)) < 0)
+                return -errno;
+        return 0;
+}
+
 static int restore_attributes(int fd, const FileRecord *r) {
-        int seals;
+        int seals, error;
 
         /* The owner first: chown clears set-id bits. Seals last: F_SEAL_EXEC forbids chmod. */
         if (fchown(fd, r->uid, r->gid) < 0)
                 return -errno;
-        if (fchmod(fd, r->mode) < 0) {
-                struct stat st;
-
-                /* F_SEAL_EXEC holds the execute bits as they came back; the others are put right all the same. */
-                if (errno != EPERM || fstat(fd, &st) < 0 ||
-                    fchmod(fd, (r->mode & ~0111U) | (st.st_mode & 0111U)) < 0)
-                        return -errno;
-        }
+        error = restore_mode(fd, r->mode);
+        if (error < 0)
+                return error;
 
         seals = fcntl(fd, F_GET_SEALS);
         if (seals < 0)

@@ -15,8 +15,10 @@
  * kinds of files are the kernel's to judge. */
 int file_inspect(int fd, uid_t uid, bool accept_write_seal, FileRecord *ret, Failure *failure);
 
-/* In the child, right before PRESERVE: whether the holes of a shmem file still fit. 0 or -ENOMEM. */
-int file_check_holes(int fd);
+/* The bytes that PRESERVE would fill in: 0 for what is no shmem file. */
+uint64_t file_holes(int fd);
+/* Whether that many bytes can be filled with MEMORY_RESERVE left free. */
+bool memory_has_room(uint64_t holes);
 
 /* Puts right what the kernel does not keep: owner, mode and missing seals, and the access mode by opening the
  * file anew at the same position. @fresh: the file was not handed out before (owner and mode are the client's

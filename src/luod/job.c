@@ -100,6 +100,9 @@ static int on_timeout(sd_event_source *source, uint64_t usec, void *userdata) {
                          LUO_DEVICE " is held open by another process for more than %llu s, so no kernel session can "
                                     "be made. Find it with 'fuser " LUO_DEVICE "', then try again",
                          (unsigned long long) (RESOURCE_TIMEOUT_USEC / 1000000));
+        else if (m->making_error < 0)
+                job_fail(job, FAILURE_INTERNAL, "No kernel session could be made: %s. See 'systemctl status luod.service'",
+                         strerror(-m->making_error));
         else
                 job_fail(job, FAILURE_NO_CUSTODY,
                          "systemd did not take a kernel session into luod's fd store within %llu s; nothing was "

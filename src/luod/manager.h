@@ -28,7 +28,7 @@ typedef struct Manager Manager;
 
 typedef struct ManagerHooks {
         void (*session_added)(Session *session, void *userdata);
-        /* @how is over for the clients; the session is still there during the call. */
+        /* The session is not in the state any more, but can still be looked at during the call. */
         void (*session_removed)(Session *session, EndHow how, void *userdata);
         void (*session_changed)(Session *session, const char *property, void *userdata);
         void (*changed)(Manager *manager, const char *property, void *userdata);
@@ -52,7 +52,9 @@ struct Manager {
         List spare_waiters;          /* Job.wait_link: wait for a spare kernel session */
         unsigned n_jobs;
         unsigned n_fds_in_flight;    /* of clients, held by jobs */
+        uint64_t holes_in_flight;    /* bytes of holes that PRESERVEs under way may be filling */
         unsigned n_making;           /* spare kernel sessions being made */
+        int making_error;            /* what the last making of spares came to */
         bool making_failed;          /* and will be tried again by the timer */
         bool device_busy;            /* the last try to make some failed so */
         sd_event_source *upkeep;     /* timer: tries again what failed (making spares, custody) */

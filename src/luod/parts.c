@@ -76,6 +76,11 @@ int index_file_make(const LuoOps *luo,
 
         (void) snprintf(path, sizeof(path), "%s/index", runtime_dir);
         fd = open(path, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+        if (fd < 0 && errno == ENOENT) { /* somebody has cleaned up */
+                (void) mkdir(runtime_dir, 0700);
+                (void) mkdir(path, 0700);
+                fd = open(path, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+        }
         if (fd < 0)
                 return -errno;
         r = index_file_write(fd, head);
@@ -302,6 +307,7 @@ static void on_made(WorkerReply *reply, void *userdata) {
 
         m->n_making = 0;
         m->device_busy = reply->error == -EBUSY;
+        m->making_error = reply->error;
         m->making_failed = reply->error < 0; /* until the timer: not a child for every call that waits */
         for (size_t i = 0; i < reply->n_fds; i++)
                 if (parts_adopt(m, (uint32_t) reply->values[i], reply->fds + i, NULL) < 0)

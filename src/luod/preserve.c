@@ -40,6 +40,7 @@ typedef struct Preservation {
         uint32_t first_page;  /* index pages that the child makes: n_pages from here on */
         unsigned n_pages;
         IndexHead head;       /* for them; page is filled in by the child */
+        uint64_t holes;       /* counted in Manager.holes_in_flight while the child runs */
         bool repeated;        /* the file was found as an intent that nobody has settled */
         bool kernel_has_it;   /* what is left to do is to wait for custody, and to commit */
 } Preservation;
@@ -56,6 +57,7 @@ static void preservation_free(Job *job) {
                 file_record_done(p->records + i);
         }
         p->job.manager->n_fds_in_flight -= (unsigned) p->n_taken;
+        p->job.manager->holes_in_flight -= p->holes;
         free(p->records);
         free(p->fds);
         free(p);
@@ -137,6 +139,29 @@ static int preservation_reduce(Preservation *p) {
         return 0;
 }
 
+/* Each file alone may fit, and all that are under way together not: then the kernel would kill whoever it finds. What
+ * is reserved here is counted until the child is done. */
+static int preservation_reserve_memory(Preservation *p) {
+        Manager *m = p->job.manager;
+        uint64_t holes = 0;
+
+        for (size_t i = 0; i < p->n; i++)
+                holes += file_holes(p->fds[i]);
+        if (holes > 0 && !memory_has_room(m->holes_in_flight + holes))
+                return failure_set(&p->job.failure, FAILURE_OUT_OF_MEMORY,
+                                   "Keeping this fills holes of %llu MiB, for which there is no memory beside the %llu MiB "
+                                   "that are being filled just now; nothing was changed. Try again later",
+                                   (unsigned long long) (holes >> 20), (unsigned long long) (m->holes_in_flight >> 20));
+        m->holes_in_flight += holes;
+        p->holes = holes;
+        return 0;
+}
+
+static void preservation_release_memory(Preservation *p) {
+        p->job.manager->holes_in_flight -= p->holes;
+        p->holes = 0;
+}
+
 static int preservation_check_quota(Preservation *p) {
         Manager *m = p->job.manager;
         Session *s = p->job.session;
@@ -206,7 +231,8 @@ static void preserve_files(void *arg, WorkerReply *reply) {
         if (p->many)
                 reply->error = make_pages(p, p->part->record.kname);
         for (size_t i = 0; i < p->n && reply->error >= 0; i++) {
-                reply->error = file_check_holes(p->fds[i]);
+                /* Again, as the client may have punched new ones. */
+                reply->error = memory_has_room(file_holes(p->fds[i])) ? 0 : -ENOMEM;
                 if (reply->error >= 0)
                         reply->error = luo->preserve(luo, p->session_fd, p->records[i].ktoken, p->fds[i]);
                 reply->n_done += reply->error >= 0;
@@ -370,6 +396,7 @@ static void on_preserved(WorkerReply *reply, void *userdata) {
         Preservation *p = userdata;
 
         stop_point("preserve:kernel");
+        preservation_release_memory(p);
         if (reply->error == 0)
                 preservation_commit_one(p);
         else if (reply->error == -EOWNERDEAD) {
@@ -541,6 +568,7 @@ static void on_many_preserved(WorkerReply *reply, void *userdata) {
         int r = reply->error;
 
         stop_point("many:kernel");
+        preservation_release_memory(p);
         if (r < 0) {
                 preserve_failure(r, p->records + MIN(reply->n_done, p->n - 1), &p->job.failure);
                 drop_part(p);
@@ -607,7 +635,7 @@ static void preservation_run(Job *job) {
                 job_end(job, /* failure= */ NULL);
                 return;
         }
-        if (preservation_check_quota(p) < 0) {
+        if (preservation_check_quota(p) < 0 || (p->holes == 0 && preservation_reserve_memory(p) < 0)) {
                 job_end(job, &job->failure);
                 return;
         }

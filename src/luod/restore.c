@@ -234,11 +234,11 @@ static int read_own_ledger(Restore *r) {
         int error;
 
         path_in(m, "ledger", path);
-        fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
-        if (fd < 0)
+        fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+        if (fd < 0 && errno != EISDIR && errno != ELOOP && errno != ENXIO)
                 return -errno;
 
-        error = store_open(&m->store, &m->state, &fd, /* writable= */ true, &damage);
+        error = fd < 0 ? -ENODATA : store_open(&m->store, &m->state, &fd, /* writable= */ true, &damage);
         if (error >= 0 && !streq(m->state.head.boot_id, r->boot_id)) {
                 store_done(&m->store);
                 error = -ENODATA;

@@ -124,6 +124,13 @@ int session_new(State *state, uint64_t sid, SessionRecord *record, Session **ret
         return 0;
 }
 
+void session_detach(State *state, Session *s) {
+        if (!s->link.next)
+                return;
+        list_unlink(&s->link);
+        state->n_sessions--;
+}
+
 Session *session_free(State *state, Session *s) {
         Part *p;
 
@@ -143,8 +150,7 @@ Session *session_free(State *state, Session *s) {
         free(s->metadata);
         free(s->files);
         session_record_done(&s->record);
-        list_unlink(&s->link);
-        state->n_sessions--;
+        session_detach(state, s);
         free(s);
         return NULL;
 }

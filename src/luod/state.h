@@ -114,6 +114,8 @@ Part *state_find_part(State *state, const char *kname);
 
 /* A new session in the state, which owns it; a copy of @record is taken (@extra moves into it). 0 or -ENOMEM. */
 int session_new(State *state, uint64_t sid, SessionRecord *record, Session **ret);
+/* Takes the session out of the state's list, so that nobody finds or counts it any more; session_free() follows. */
+void session_detach(State *state, Session *session);
 /* Forgets the session, its files and metadata; its parts stay in the state, as nobody's. Returns NULL. */
 Session *session_free(State *state, Session *session);
 

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # 10,000 tokens in one session: as many as the limit allows are kept, the others refused by name, and none of it takes luod's
-# attention from others.
+# attention from others. 256 sessions of one user, and no more.
 # vm: long
 # vm: timeout=300
 . /usr/lib/luod/tests/guest/lib.sh
@@ -39,6 +39,18 @@ case $VM_BOOT in
                 grep -q '^org.luod1.Error.QuotaExceeded 8976 times' filled || fail "that is not the error"
                 assert_eq "the number of files" "$(client files full | wc -l)" 1024
                 assert_nothing_leaked "$fds"
+
+                # As many sessions as one may have, and not one more; others are not concerned.
+                client_as bob raw-create-many bobs 256 0 0
+                refused_as bob QuotaExceeded create bobs-256
+                client_as alice create alices
+                client_as alice discard alices
+                client_as bob discard bobs-7
+                client_as bob create bobs-7
+                for ((i = 0; i < 256; i++)); do
+                        ask ok discard bobs-$i
+                done
+                asked_as bob
                 next_boot
                 ;;
         1)

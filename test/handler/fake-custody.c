@@ -71,10 +71,12 @@ void fake_store_add(FakeStore *store, int fd, const char *fdname) {
 }
 
 void fake_store_remove(FakeStore *store, const char *fdname) {
+        char name[64];
         FakeStored *s;
 
+        (void) snprintf(name, sizeof(name), "%s", fdname); /* it may be that of the one that goes */
         LIST_FOREACH(&store->stored, FakeStored, link, s)
-                if (streq(s->fdname, fdname))
+                if (streq(s->fdname, name))
                         stored_free(store, s);
 }
 

@@ -45,7 +45,7 @@ static bool tag_is(const char *tag, const char *name) {
         return strncmp(tag, name, n) == 0 && strchr(" />\n", tag[n]);
 }
 
-static void append(char **line, const char *format, ...) {
+static void _printf_(2, 3) append(char **line, const char *format, ...) {
         char *longer, text[512];
         va_list ap;
 
