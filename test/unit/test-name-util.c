@@ -9,7 +9,7 @@
 #include "name-util.h"
 
 static const char *const good_text[] = {
-        "a", "with space", "\"quoted\" and \\", "Gr\xc3\xb6\xc3\x9f" "e", "\xe6\x97\xa5\xe6\x9c\xac", "\xf0\x9f\x90\xa7", "-", "%2f",
+        "a", "with space", "\"quoted\" and \\", ("Gr\xc3\xb6\xc3\x9f" "e"), "\xe6\x97\xa5\xe6\x9c\xac", "\xf0\x9f\x90\xa7", "-", "%2f",
         "\xed\x9f\xbf", "\xee\x80\x80", "\xf4\x8f\xbf\xbf", "\xc2\xa0",
 };
 
