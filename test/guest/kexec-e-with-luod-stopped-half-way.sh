@@ -6,7 +6,7 @@
 # kernels the helper that looks for them is killed, and then luod, with a session in hand that nobody else holds yet.
 # vm: own
 # vm: luod-stopped
-# vm: timeout=400
+# vm: timeout=900
 . /usr/lib/luod/tests/guest/lib.sh
 . /usr/lib/luod/tests/guest/stop-lib.sh
 

@@ -4,7 +4,7 @@
 # kill -9 at random instants while clients create, preserve, set metadata and discard. After each restart everything that
 # was acknowledged is there; one update at the end proves the content.
 # vm: own
-# vm: timeout=1200
+# vm: timeout=2400
 . /usr/lib/luod/tests/guest/lib.sh
 
 client=$TESTS/luod-test-client

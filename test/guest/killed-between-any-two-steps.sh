@@ -5,7 +5,7 @@
 # is back, succeeds, and in the end one live update proves that all of it is there.
 # vm: own
 # vm: luod-stopped
-# vm: timeout=900
+# vm: timeout=1500
 . /usr/lib/luod/tests/guest/lib.sh
 . /usr/lib/luod/tests/guest/stop-lib.sh
 

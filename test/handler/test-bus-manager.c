@@ -8,7 +8,8 @@
 static void test_names_of_all_kinds_are_sessions(void **state) {
         World *w = *state;
         static const char *const names[] = {
-                "a", "with space", "quote\"s' and \\", "Größe", "日本", "%41_41", "systemd2", "Systemd", "-", "a.b", "\xf0\x9f\x90\xa7",
+                "a", "with space", "quote\"s' and \\", "Größe", "日本", "%41_41", "systemd2", "Systemd", "-", "a.b",
+                "\xf0\x9f\x90\xa7",
                 "this name has sixty-three bytes, which is as long as can be, it",
         };
 

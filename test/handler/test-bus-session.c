@@ -798,7 +798,8 @@ static void test_too_many_metadata_keys_are_refused_at_once(void **state) {
         uint64_t start;
 
         assert_success(w, create(w, ROOT, "vm1"));
-        assert_refused(w, "QuotaExceeded", world_send(w, ROOT, metadata_message(w, "vm1", METADATA_KEYS_MAX + 1, "v"), NULL));
+        assert_refused(w, "QuotaExceeded",
+                       world_send(w, ROOT, metadata_message(w, "vm1", METADATA_KEYS_MAX + 1, "v"), NULL));
         assert_success(w, world_send(w, ROOT, metadata_message(w, "vm1", METADATA_KEYS_MAX, "v"), NULL));
         world_check(w);
 

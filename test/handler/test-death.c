@@ -278,8 +278,8 @@ static bool try_once(const Story *story, Fate fate, unsigned die_at) {
         w->with_workers = with_workers;
         remote_run(&t, tell_story, (void *) story, /* late= */ false);
         w->with_workers = false;
-        (void) snprintf(text, sizeof(text), "%s, %s at point %u (%s), %u acknowledged", story->name, fate_names[fate], die_at,
-                        t.died_at, t.n_acked);
+        (void) snprintf(text, sizeof(text), "%s, %s at point %u (%s), %u acknowledged", story->name, fate_names[fate],
+                        die_at, t.died_at, t.n_acked);
         doing = text;
         if (t.refused)
                 fail_msg("%s: refused: %s", doing, t.refusal);
@@ -353,7 +353,8 @@ static const Story stories[] = {
           .steps = { { DISCARD, "vm" }, { CREATE, "again" }, { PRESERVE, "again", 1, 1 } },
           .n_steps = 3 },
         { "pool",
-          .steps = { { CREATE, "a" }, { CREATE, "b" }, { CREATE, "c" }, { CREATE, "d" }, { CREATE, "e" }, { CREATE, "f" }, { CREATE, "g" } },
+          .steps = { { CREATE, "a" }, { CREATE, "b" }, { CREATE, "c" }, { CREATE, "d" }, { CREATE, "e" },
+                     { CREATE, "f" }, { CREATE, "g" } },
           .n_steps = 7 },
         { "change-over",
           .prelude = with_two_sessions,

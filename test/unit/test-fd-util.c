@@ -14,6 +14,13 @@
 #include "fd-util.h"
 #include "macro.h"
 
+/* There the limit of fds is valgrind's own affair. */
+static bool is_valgrind(void) {
+        const char *preload = getenv("LD_PRELOAD");
+
+        return preload && strstr(preload, "vgpreload");
+}
+
 static unsigned count_fds(void) {
         unsigned n = 0;
 
@@ -137,6 +144,8 @@ static void test_full_fd_table_is_told_and_leaks_nothing(void **state) {
         size_t n;
         int r;
 
+        if (is_valgrind())
+                skip();
         for (size_t i = 0; i < ARRAY_SIZE(sent); i++)
                 sent[i] = f->pair[0];
         assert_int_equal(fd_send(f->pair[0], "12345678", 8, sent, ARRAY_SIZE(sent)), 0);

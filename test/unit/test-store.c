@@ -55,7 +55,9 @@ static int teardown(void **state) {
 }
 
 static File *add_file(Fixture *f, uint64_t token) {
-        FileRecord record = { .token = token, .ktoken = f->part->next_ktoken, .label = "label", .size = 7, .state = FILE_KEPT };
+        FileRecord record = {
+                .token = token, .ktoken = f->part->next_ktoken, .label = "label", .size = 7, .state = FILE_KEPT,
+        };
         File *file;
 
         assert_int_equal(file_new(&f->state, f->part, &record, &file), 0);
