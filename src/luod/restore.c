@@ -171,7 +171,7 @@ static int retrieve_index_page(const LuoOps *luo, int session, uint32_t page, vo
 }
 
 static int read_incoming_head(const LuoOps *luo, int session, IndexHead *ret) {
-        void *page;
+        void *page = NULL; /* gcc -O3 does not see that it is set */
         int r;
 
         r = retrieve_index_page(luo, session, 0, &page);

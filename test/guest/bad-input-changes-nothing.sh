@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Whatever luod is handed, by root or by a user: it answers with the error that fits, changes nothing, leaks nothing, loses
 # nothing, and goes on; the contents are right after the update.
-# vm: timeout=180
+# vm: timeout=500
 . /usr/lib/luod/tests/guest/lib.sh
 . /usr/lib/luod/tests/guest/client-lib.sh
 

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Sessions stay through everything that can happen to luod.service but a reboot; nothing leaks meanwhile, and the update after
 # that brings the contents.
-# vm: timeout=240
+# vm: timeout=600
 . /usr/lib/luod/tests/guest/lib.sh
 . /usr/lib/luod/tests/guest/client-lib.sh
 

@@ -3,7 +3,7 @@
 # With bytes of the ledger damaged, no session, owner or token is lost, over a restart and over a kexec; with all of it
 # destroyed, nothing but metadata is. (What each single byte costs is a unit test.)
 # vm: own
-# vm: timeout=240
+# vm: timeout=600
 . /usr/lib/luod/tests/guest/lib.sh
 . /usr/lib/luod/tests/guest/client-lib.sh
 

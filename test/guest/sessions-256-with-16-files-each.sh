@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # 256 sessions with 16 files each, of two users, go over an update with all contents.
-# vm: timeout=200
+# vm: timeout=600
 . /usr/lib/luod/tests/guest/lib.sh
 . /usr/lib/luod/tests/guest/client-lib.sh
 
