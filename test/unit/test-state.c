@@ -333,7 +333,7 @@ static void test_counts_hold_through_random_changes(void **state) {
         uint64_t random = 88172645463325252ULL;
 
         for (unsigned i = 0; i < 20000; i++) {
-                char name[32];
+                char name[KNAME_SIZE];
                 Session *session;
                 unsigned n;
                 File *f;
