@@ -197,9 +197,9 @@ fd_exhaustion() {
         fds=$(luod_other_fds)
         trap 'limit_fds "$(luod_pid)" 16384' EXIT
         for ((room = 0; ; room += room < 8 ? 1 : 8)); do
-                # The lowest numbers are the ones that are given out.
-                free=$(comm -13 <(find "/proc/$pid/fd" -type l -printf '%f\n' | sort) <(seq 0 1000 | sort) | sort -n | sed -n 1p)
-                limit_fds "$pid" $((free + room))
+                # Below this number so many are free.
+                free=$(comm -13 <(find "/proc/$pid/fd" -type l -printf '%f\n' | sort) <(seq 0 1000 | sort) | sort -n | sed -n $((room + 1))p)
+                limit_fds "$pid" "$free"
                 if output=$(timeout 60 "$TESTS/luod-test-client" preserve rootbad "7$room=content=x" 2>&1); then
                         say "with room for $room fds it goes well"
                         ((room > 0)) || fail "without any fd that can't be"

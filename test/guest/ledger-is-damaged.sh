@@ -16,12 +16,13 @@ make_sessions() { # GENERATION
 
         for user in "${users[@]}"; do
                 for i in 1 2 3; do
-                        client_as "$user" create "$user-$1-$i" "of=$user" "number=$i"
-                        client_as "$user" preserve "$user-$1-$i" "1:one=random=$i,size=3000,mode=0600" "2:two=content=two-$user,access=ro"
-                        client_as "$user" preserve "$user-$1-$i" "18446744073709551615:last=content=last-$user"
+                        ask ok create "$user-$1-$i" "of=$user" "number=$i"
+                        ask ok preserve "$user-$1-$i" "1:one=random=$i,size=3000,mode=0600" "2:two=content=two-$user,access=ro"
+                        ask ok preserve "$user-$1-$i" "18446744073709551615:last=content=last-$user"
                 done
-                client_as "$user" create "$user-$1-gone"
-                client_as "$user" discard "$user-$1-gone"
+                ask ok create "$user-$1-gone"
+                ask ok discard "$user-$1-gone"
+                asked_as "$user"
         done
 }
 
@@ -31,10 +32,13 @@ describe_all() { # GENERATION DIRECTION
 
         for user in "${users[@]}"; do
                 for i in 1 2 3; do
-                        client show "$user-$1-$i" | sed "s/direction=$2 //; s/ flags=.*//"
-                        client files "$user-$1-$i"
+                        ask ok show "$user-$1-$i"
+                        ask ok files "$user-$1-$i"
                 done
         done
+        asked_as root
+        # shellcheck disable=SC2154
+        sed "s/direction=$2 //; s/ flags=.*//" <<<"$output"
         client list | awk '{ print $1, $3, $4, $5 }' | sort
 }
 
@@ -43,17 +47,21 @@ assert_all_there() { # GENERATION DIRECTION
 }
 
 assert_all_come_back() { # GENERATION
-        local user i line
+        local user i line lines
 
         for user in "${users[@]}"; do
                 for i in 1 2 3; do
-                        line=$(client_as "$user" retrieve "$user-$1-$i" 1)
+                        ask ok retrieve "$user-$1-$i" 1
+                        ask ok retrieve "$user-$1-$i" 2
+                        ask ok retrieve "$user-$1-$i" 18446744073709551615
+                        asked_as "$user"
+                        mapfile -t lines <<<"$output"
+                        line=${lines[0]}
                         assert_eq "file 1 of $user-$1-$i" "checksum=$(field checksum "$line")" "$(client checksum "random=$i,size=3000")"
                         assert_eq "what file 1 of $user-$1-$i is like" "$(field uid "$line") $(field mode "$line")" "$(id -u "$user") 0600"
-                        line=$(client_as "$user" retrieve "$user-$1-$i" 2)
+                        line=${lines[1]}
                         assert_eq "file 2 of $user-$1-$i" "$(field head "$line") $(field access "$line") $(field write "$line")" "two-$user ro EBADF"
-                        line=$(client_as "$user" retrieve "$user-$1-$i" 18446744073709551615)
-                        assert_eq "the last file of $user-$1-$i" "$(field head "$line")" "last-$user"
+                        assert_eq "the last file of $user-$1-$i" "$(field head "${lines[2]}")" "last-$user"
                 done
         done
 }
@@ -131,7 +139,12 @@ case $VM_BOOT in
                 assert_metadata_right_or_flagged 0
 
                 # It is a good one again: new things are kept, and damage over a kexec is the next.
-                client metadata root-0-1 of=root number=1
+                for user in "${users[@]}"; do
+                        for i in 1 2 3; do
+                                ask ok metadata "$user-0-$i" "of=$user" "number=$i"
+                        done
+                done
+                asked_as root
                 client create another
                 client discard another
                 damage_samples 997

@@ -13,6 +13,10 @@ crowd_as() { # UID VERB...
         setpriv --reuid="$uid" --regid="$uid" --clear-groups -- "$TESTS/luod-test-client" "$@"
 }
 
+ms_since() { # EPOCHREALTIME
+        echo $(((${EPOCHREALTIME/./} - ${1/./}) / 1000))
+}
+
 case $VM_BOOT in
         0)
                 for uid in 4242 4243; do
