@@ -9,6 +9,7 @@
  * same calls made again must succeed. */
 
 #define TOKENS_END 64U
+#define DIE_AGAIN_END 41U /* prime, so that all pairs come up */
 
 typedef enum StepKind {
         CREATE,
@@ -45,6 +46,7 @@ static const char *const fate_names[_FATE_MAX] = {
 
 static int fds[TOKENS_END];
 static bool with_workers; /* luod's children are processes, too, and some of them live on */
+static bool twice;        /* luod dies again, while it gets over its first death */
 
 static void make_files(void) {
         for (unsigned i = 0; i < TOKENS_END; i++) {
@@ -272,17 +274,21 @@ static bool is_after_update(const Trial *t) {
 /* How many points there were until luod died or the story ended. */
 static bool try_once(const Story *story, Fate fate, unsigned die_at) {
         World *w = prepare(story);
-        Trial t = { .world = w, .fate = fate, .die_at = die_at };
-        char text[256];
+        Trial t = { .world = w, .fate = fate, .die_at = die_at }, again = {};
+        char text[384];
 
         w->with_workers = with_workers;
         remote_run(&t, tell_story, (void *) story, /* late= */ false);
+        if (twice && t.died) {
+                again = (Trial) { .world = w, .fate = FATE_KILL, .die_at = die_at % DIE_AGAIN_END + 1 };
+                remote_run(&again, NULL, NULL, /* late= */ false);
+        }
         w->with_workers = false;
-        (void) snprintf(text, sizeof(text), "%s, %s at point %u (%s), %u acknowledged", story->name, fate_names[fate],
-                        die_at, t.died_at, t.n_acked);
+        (void) snprintf(text, sizeof(text), "%s, %s at point %u (%s), %u acknowledged%s%s", story->name,
+                        fate_names[fate], die_at, t.died_at, t.n_acked, again.died ? ", again at " : "", again.died_at);
         doing = text;
-        if (t.refused)
-                fail_msg("%s: refused: %s", doing, t.refusal);
+        if (t.refused || again.refused)
+                fail_msg("%s: refused: %s", doing, t.refused ? t.refusal : again.refusal);
 
         if (world_start(w) < 0)
                 fail_msg("%s: luod does not start any more", doing);
@@ -401,8 +407,9 @@ int main(int argc, char *argv[]) {
                 stride = (unsigned) atoi(argv[4]);
         }
         with_workers = argc > 5 && streq(argv[5], "workers");
+        twice = argc > 5 && streq(argv[5], "twice");
         if (!chosen || chosen_fate == _FATE_MAX || first == 0 || stride == 0) {
-                fprintf(stderr, "usage: %s STORY kill|update|jump [FIRST STRIDE [workers]]\n", argv[0]);
+                fprintf(stderr, "usage: %s STORY kill|update|jump [FIRST STRIDE [workers|twice]]\n", argv[0]);
                 return EXIT_FAILURE;
         }
         world_require();
