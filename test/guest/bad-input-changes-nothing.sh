@@ -107,7 +107,7 @@ bad_texts() { # USER SESSION
 
         ask $invalid_args preserve "$2" "50:$(long 64)=content=x"
         ask $invalid_args preserve "$2" $'50:a\nb=content=x'
-        ask $invalid_args preserve --many "$2" "50=content=x" "51:$(long 70000)=content=x"
+        ask $invalid_args preserve --many "$2" "50=content=x" "51:$(long 3000)=content=x"
         for args in =x "$(long 64)=x" $'a\x01=x'; do
                 ask $invalid_args metadata "$2" "$args"
                 ask $invalid_args create "${2}new" "$args"
@@ -120,7 +120,7 @@ bad_texts() { # USER SESSION
                 keys+=("k$i=x")
         done
         ask QuotaExceeded metadata "$2" "${keys[@]}"
-        ask QuotaExceeded metadata "$2" huge@=20000000
+        ask QuotaExceeded metadata "$2" huge@=2000000
         ask NoSuchSession get "${2}new"
         asked_as "$1"
 }

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # systemd opens /dev/liveupdate for each start of a unit with LUOSession=, and does not try twice. While clients keep luod
 # busy, none of 30 such starts fails; with the device held by somebody else one does, so the test would notice.
+# vm: timeout=240
 . /usr/lib/luod/tests/guest/lib.sh
 . /usr/lib/luod/tests/guest/client-lib.sh
 
