@@ -309,7 +309,7 @@ static int carry_out(World *w, const Request *q, const int *fds, Reply *reply) {
 static bool pass_point(Server *s, const char *when, const Request *q) {
         Trial *t = s->trial;
 
-        if (!s->counting || t->died)
+        if (!s->counting || t->died || s->reaped)
                 return false;
         if (++t->n_points != t->die_at)
                 return false;
