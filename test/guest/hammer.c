@@ -138,7 +138,8 @@ int hammer(const char *dir, uint64_t seed) {
 
         (void) snprintf(path, sizeof(path), "%s/acked.%" PRIu64, dir, seed);
         (void) snprintf(stop, sizeof(stop), "%s/stop", dir);
-        h.acked = open(path, O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0600);
+        /* On the disk before the next step: `kexec -e` takes the page cache along, and the notes must never be behind. */
+        h.acked = open(path, O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_DSYNC | O_CLOEXEC, 0600);
         if (h.acked < 0)
                 die("%s: %m", path);
 

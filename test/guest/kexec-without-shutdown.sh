@@ -24,10 +24,8 @@ case $VM_BOOT in
                 mkdir -p "$VM_STATE/hammer"
                 client hammer "$VM_STATE/hammer" 1 &
                 client hammer "$VM_STATE/hammer" 2 &
-                # The notes go to the disk as well: some hundred steps are enough.
+                # The notes go to the disk at each step: some hundred are enough.
                 wait_until 60 noted 300
-                # What is noted in between is lost with the page cache or is there: both are right, as only lines that are
-                # there are asked for.
                 kexec_hard
                 ;;
         1)
