@@ -6,6 +6,11 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+/* <fcntl.h> of Debian 12 has not heard of it. Since Linux 6.10: 1: the same open file, 0: another. */
+#ifndef F_DUPFD_QUERY
+#define F_DUPFD_QUERY (1024 + 3)
+#endif
+
 /* Closes @fd if it is one (>= 0), keeps errno, returns -EBADF: `fd = safe_close(fd)`. */
 int safe_close(int fd);
 

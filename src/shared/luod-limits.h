@@ -8,6 +8,8 @@
 #define NAME_LENGTH_MAX 63U
 #define LABEL_LENGTH_MAX 63U
 #define METADATA_KEY_MAX 63U
+/* Longest name of an object that is taken from a driver's fdinfo; one with a longer name goes by its open file. */
+#define OBJECT_NAME_MAX 191U
 
 /* Metadata of one session: bytes of keys and values together, and number of keys. Each key counts for
  * METADATA_KEY_COST bytes more in the limits of a user and of all: it costs that much in the ledger. */
