@@ -42,11 +42,13 @@ static int retrieve_all(const LuoOps *luo, Shared *shared, size_t n, bool give) 
                 NamedSession *s = shared->sessions + i;
                 int fd;
 
-                if (s->fd >= 0)
+                if (s->fd != -EBADF) /* tried by an earlier helper */
                         continue;
                 fd = luo->session_retrieve(luo, shared->device, s->kname);
-                if (fd == -ENOENT || fd == -EINVAL) /* none of that name, or somebody has it */
+                if (fd == -ENOENT || fd == -EINVAL) { /* none of that name, or somebody has it */
+                        s->fd = fd;
                         continue;
+                }
                 if (fd < 0) {
                         r = fd;
                         break;

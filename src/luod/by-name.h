@@ -14,7 +14,8 @@
 typedef struct NamedSession {
         char kname[KERNEL_NAME_SIZE];
         char fdname[KERNEL_NAME_SIZE]; /* under which it is stored */
-        int fd;                        /* out: -EBADF: there is none of that name, or somebody has it */
+        int fd;                        /* out: -ENOENT: no incoming session has that name; -EINVAL: it is somebody's
+                                        * already; -EBADF: was not tried */
 } NamedSession;
 
 /* Tries all of @sessions, whose names are set. @inline_: tests, no helper and no fd store. Returns how many were

@@ -76,6 +76,8 @@ static void ending_complete(Ending *e) {
         jobs_refuse_waiting(s);
         list_unlink(&e->job.link);
         e->job.session = NULL;
+        while (s->n_files > 0) /* only now: until the kernel has let go of an object nobody else may have it kept */
+                file_free(&m->state, s->files[s->n_files - 1]);
         LIST_FOREACH(&s->parts, Part, session_link, p)
                 part_close(&m->state, p);
         session_detach(&m->state, s);
@@ -134,8 +136,6 @@ static void ending_close(Ending *e) {
 
         stop_point("end:custody");
 
-        while (s->n_files > 0)
-                file_free(&m->state, s->files[s->n_files - 1]);
         LIST_FOREACH(&s->parts, Part, session_link, p)
                 if (p->outgoing)
                         part_unlink_pages(m, p);

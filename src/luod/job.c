@@ -35,6 +35,7 @@ static void job_release(Job *job) {
         sd_event_source_disable_unref(job->timeout);
         m->n_jobs--;
         job->free(job);
+        manager_close_objects(m);
         if (m->n_jobs == 0 && m->stopping && m->idle)
                 m->idle(m, m->idle_userdata);
 }

@@ -123,6 +123,24 @@ uint64_t now_realtime(void) {
         return (uint64_t) ts.tv_sec * 1000000 + (uint64_t) ts.tv_nsec / 1000;
 }
 
+static void nothing(void *arg, WorkerReply *reply) {
+}
+
+static void on_objects_closed(WorkerReply *reply, void *userdata) {
+}
+
+void manager_close_objects(Manager *m) {
+        _cleanup_free_ int *fds = NULL;
+        size_t n = registry_take_closing(&m->state.registry, &fds);
+
+        /* Children have copies, and their exit is the last close: it may be slow. */
+        for (size_t i = 0; i < n; i += FD_TRANSFER_MAX)
+                (void) worker_run(&m->workers, nothing, NULL, fds + i, MIN(n - i, (size_t) FD_TRANSFER_MAX),
+                                  WORKER_OUTLIVES, on_objects_closed, NULL);
+        for (size_t i = 0; i < n; i++)
+                safe_close(fds[i]);
+}
+
 void manager_emit(Manager *m, const char *property) {
         if (m->hooks.changed)
                 m->hooks.changed(m, property, m->hooks.userdata);

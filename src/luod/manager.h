@@ -39,6 +39,7 @@ struct Manager {
         sd_event *event;
         const LuoOps *luo;
         LuoSupport support;
+        unsigned features;           /* LuoFeature; none while they are not known */
         Workers workers;
         Custody *custody;            /* NULL: none */
         State state;
@@ -78,6 +79,9 @@ int manager_check_access(const Session *session, uid_t uid, Failure *ret);
 
 const char *ledger_health_to_string(LedgerHealth health);
 uint64_t now_realtime(void); /* usec */
+
+/* Has the last fds of objects closed that nobody keeps any more. */
+void manager_close_objects(Manager *manager);
 
 /* Tells the bus, if there is one. */
 void manager_emit(Manager *manager, const char *property);

@@ -180,6 +180,42 @@ unsigned part_missing_pages(const Part *part, uint64_t end) {
         return need > part->n_pages ? need - part->n_pages : 0;
 }
 
+/* --- dropping one */
+
+typedef struct Drop {
+        Manager *manager;
+        part_dropped_fn done;
+        void *userdata;
+} Drop;
+
+static void nothing(void *arg, WorkerReply *reply) {
+}
+
+static void on_dropped(WorkerReply *reply, void *userdata) {
+        _cleanup_free_ Drop *drop = userdata;
+
+        parts_upkeep(drop->manager);
+        drop->done(drop->userdata);
+}
+
+void part_drop(Manager *m, Part *part, part_dropped_fn done, void *userdata) {
+        Drop *drop = malloc(sizeof(*drop));
+        int fd = part->fd, r = -ENOMEM;
+
+        part_unlink_pages(m, part);
+        if (drop) {
+                *drop = (Drop) { .manager = m, .done = done, .userdata = userdata };
+                /* The child's copy is the last one. */
+                r = worker_run(&m->workers, nothing, drop, &fd, 1, /* flags= */ 0, on_dropped, drop);
+        }
+        part_close(&m->state, part);
+        if (r < 0) {
+                free(drop);
+                parts_upkeep(m);
+                done(userdata);
+        }
+}
+
 /* --- making them */
 
 void parts_making_init(Manager *m, IndexRole role, size_t n_wanted, PartsMaking *ret) {

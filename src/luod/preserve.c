@@ -6,6 +6,7 @@
 #include "name-util.h"
 #include "operations.h"
 #include "parts.h"
+#include "probe.h"
 #include "stop-point.h"
 
 /* Preserve() and PreserveMany().
@@ -25,16 +26,25 @@
  *   ledger and index: part, files (state "intent")                many:intent
  *   custody                                                       many:custody
  *   ledger and index: files (state "kept")                        many:commit
- *   answer */
+ *   answer
+ *
+ * Before either begins each object is entered into the registry, as a claim: so that of two calls one is refused,
+ * whatever the kernel checks. The claim becomes the file's entry with the intent, and is given up only when the kernel
+ * has let go of what it took. */
 
 typedef struct Preservation {
         Job job;
         uid_t uid;
         bool many;
         FileRecord *records;
+        Identity *identities; /* of the files; moved on into the claims */
+        RegistryEntry **claims;
         int *fds;
         size_t n;             /* of them to be kept; those kept already are dropped from the list */
         size_t n_taken;       /* fds that were taken, counted in Manager.n_fds_in_flight */
+        size_t *unknown;      /* positions of those whose token has a file that luod can't compare, n_unknown of them */
+        size_t n_unknown;
+        bool recognised;      /* and the kernel was asked about them */
         Part *part;           /* set once it was chosen */
         int session_fd;       /* of the part */
         uint32_t first_page;  /* index pages that the child makes: n_pages from here on */
@@ -55,84 +65,140 @@ static void preservation_free(Job *job) {
         for (size_t i = 0; i < p->n_taken; i++) {
                 safe_close(p->fds[i]);
                 file_record_done(p->records + i);
+                identity_done(p->identities + i);
+                registry_remove(&p->job.manager->state.registry, p->claims[i]);
         }
         p->job.manager->n_fds_in_flight -= (unsigned) p->n_taken;
         p->job.manager->holes_in_flight -= p->holes;
         free(p->records);
+        free(p->identities);
+        free(p->claims);
+        free(p->unknown);
         free(p->fds);
         free(p);
 }
 
-static const char *token_in_use_message(const File *f) {
-        return f->record.state == FILE_INTENT ? "is being used" : "is in use";
-}
+/* What the caller may know of who keeps the object. There is no way to have a single file given back, so nobody is led
+ * to look for one. */
+static int already_preserved(Manager *m, const RegistryEntry *e, uid_t uid, uint64_t token, Failure *ret) {
+        Session *s = state_find_session_by_sid(&m->state, e->sid);
+        File *f = s ? session_find_file(s, e->token) : NULL;
 
-/* What the caller may know of who keeps the object. */
-static int already_preserved(const File *f, uid_t uid, uint64_t token, Failure *ret) {
-        const Session *s = f->part->session;
-
-        if (uid != 0 && uid != s->record.uid)
+        if (!s || (uid != 0 && uid != s->record.uid))
                 return failure_set(ret, FAILURE_ALREADY_PRESERVED,
                                    "The object for token %llu is kept already, in a session of somebody else",
                                    (unsigned long long) token);
+        if (s->record.direction == DIRECTION_INCOMING)
+                return failure_set(ret, FAILURE_ALREADY_PRESERVED,
+                                   "The object for token %llu came over the last live update in session '%s' under token "
+                                   "%llu, which still keeps it: Finish() that session first",
+                                   (unsigned long long) token, s->record.name, (unsigned long long) e->token);
         return failure_set(ret, FAILURE_ALREADY_PRESERVED,
-                           "The object for token %llu is kept already: in session '%s' under token %llu",
-                           (unsigned long long) token, s->record.name, (unsigned long long) f->record.token);
+                           "The object for token %llu is %s already: in session '%s' under token %llu. A single file is "
+                           "never given back, only a whole session, by Discard()",
+                           (unsigned long long) token, f && f->record.state != FILE_INTENT ? "kept" : "being kept",
+                           s->record.name, (unsigned long long) e->token);
 }
 
-static bool is_same_object(const File *f, const FileRecord *record) {
-        return f->record.kind == FILE_KIND_MEMFD && record->kind == FILE_KIND_MEMFD && f->part->outgoing &&
-               f->record.dev == record->dev && f->record.ino == record->ino;
+static int token_in_use(Preservation *p, const File *f) {
+        const char *session = p->job.session->record.name;
+        unsigned long long token = f->record.token;
+
+        if (!f->entry && f->record.kind == FILE_KIND_OTHER)
+                return failure_set(&p->job.failure, FAILURE_TOKEN_IN_USE,
+                                   "Token %llu is in use in session '%s', by a file that was kept before luod was restarted; "
+                                   "the kernel does not say that it is this one. Choose another token",
+                                   token, session);
+        return failure_set(&p->job.failure, FAILURE_TOKEN_IN_USE,
+                           "Token %llu is %s in session '%s' by another file; choose another token. It becomes free with "
+                           "the session alone: a single file is never given back",
+                           token, f->record.state == FILE_INTENT ? "being used" : "in use", session);
 }
 
-/* 1: @record is new, or (a single one) an intent that is to be settled; 0: it is kept already, just so;
- * -ECANCELED. */
-static int check_record(Preservation *p, const FileRecord *record) {
+typedef enum RecordCheck {
+        RECORD_IS_KEPT,    /* just so: nothing to do */
+        RECORD_IS_NEW,     /* or (a single one) an intent that is to be settled */
+        RECORD_IS_UNKNOWN, /* its token is in use by a file that luod can't compare: the kernel is to be asked */
+} RecordCheck;
+
+/* A RecordCheck, or -ECANCELED. */
+static int check_record(Preservation *p, size_t i) {
         Manager *m = p->job.manager;
         Session *s = p->job.session;
+        const FileRecord *record = p->records + i;
         File *f = session_find_file(s, record->token);
+        RegistryEntry *e = registry_find(&m->state.registry, p->identities + i);
 
         if (f && f->part->fd < 0)
                 return failure_set(&p->job.failure, FAILURE_TOKEN_IN_USE,
                                    "What session '%s' kept under token %llu is lost: its kernel session is gone. Discard the "
                                    "session when you have taken note, or choose another token",
                                    s->record.name, (unsigned long long) record->token);
-        if (f && is_same_object(f, record) && f->record.state == FILE_KEPT)
-                return 0;
-        if (f && is_same_object(f, record) && !p->many)
-                return 1;
+        if (f && e && f->entry == e && f->record.state == FILE_KEPT)
+                return RECORD_IS_KEPT;
+        if (f && e && f->entry == e && !p->many)
+                return RECORD_IS_NEW;
+        if (f && !e && !f->entry && !p->recognised && f->record.kind == FILE_KIND_OTHER &&
+            record->kind == FILE_KIND_OTHER && probe_is_possible(m))
+                return RECORD_IS_UNKNOWN;
         if (f)
-                return failure_set(&p->job.failure, FAILURE_TOKEN_IN_USE,
-                                   "Token %llu %s in session '%s' by another file; choose another token",
-                                   (unsigned long long) record->token, token_in_use_message(f), s->record.name);
-
-        if (record->kind == FILE_KIND_MEMFD) {
-                f = state_find_object(&m->state, record->dev, record->ino);
-                if (f)
-                        return already_preserved(f, p->uid, record->token, &p->job.failure);
-        }
-        return 1;
+                return token_in_use(p, f);
+        if (e)
+                return already_preserved(m, e, p->uid, record->token, &p->job.failure);
+        return RECORD_IS_NEW;
 }
 
-/* Drops from the list what is kept already, so that a call repeated after a lost answer is a success. */
-static int preservation_reduce(Preservation *p) {
-        size_t n = 0;
+static void preservation_move(Preservation *p, size_t to, size_t from) {
+        if (to == from)
+                return;
+        p->records[to] = p->records[from];
+        p->records[from].extra = NULL;
+        p->identities[to] = p->identities[from];
+        p->identities[from] = (Identity) IDENTITY_NULL;
+        p->claims[to] = TAKE_PTR(p->claims[from]);
+        p->fds[to] = TAKE_FD(p->fds[from]);
+}
 
+/* All of the files, before anything is done about one. A RecordCheck, or -ECANCELED. */
+static int preservation_check(Preservation *p) {
+        int result = RECORD_IS_NEW;
+
+        p->n_unknown = 0;
         for (size_t i = 0; i < p->n; i++) {
-                int r = check_record(p, p->records + i);
+                int r = p->claims[i] ? RECORD_IS_NEW : check_record(p, i);
 
                 if (r < 0)
                         return r;
-                if (r == 0) {
+                if (r != RECORD_IS_UNKNOWN)
+                        continue;
+                p->unknown[p->n_unknown++] = i;
+                result = r;
+        }
+        return result;
+}
+
+/* Drops from the list what is kept already, so that a call repeated after a lost answer is a success, and claims the
+ * rest. Called again when the job had to wait. */
+static int preservation_claim(Preservation *p) {
+        Manager *m = p->job.manager;
+        size_t n = 0;
+
+        for (size_t i = 0; i < p->n; i++) {
+                const FileRecord *record = p->records + i;
+                int r;
+
+                if (!p->claims[i] && check_record(p, i) == RECORD_IS_KEPT) {
                         p->fds[i] = safe_close(p->fds[i]);
+                        identity_done(p->identities + i);
                         continue;
                 }
-                if (n != i) {
-                        p->records[n] = p->records[i];
-                        p->records[i].extra = NULL;
-                        p->fds[n] = TAKE_FD(p->fds[i]);
+                if (!p->claims[i] && !session_find_file(p->job.session, record->token)) {
+                        r = registry_add(&m->state.registry, p->identities + i, p->job.session->sid, record->token,
+                                         p->claims + i);
+                        if (r < 0)
+                                return failure_set_errno(&p->job.failure, r, "Can't keep the file");
                 }
-                n++;
+                preservation_move(p, n++, i);
         }
 
         p->n = n;
@@ -287,6 +353,7 @@ static int write_intents(Preservation *p) {
                 r = file_new(&m->state, p->part, p->records + i, &f);
                 if (r < 0)
                         return r;
+                f->entry = TAKE_PTR(p->claims[i]);
                 r = store_put_file(&m->store, f);
                 if (r < 0)
                         return r;
@@ -295,6 +362,7 @@ static int write_intents(Preservation *p) {
         return 0;
 }
 
+/* The claims stay until the job ends: then the kernel has let go of what it took. */
 static void drop_intents(Preservation *p) {
         Manager *m = p->job.manager;
 
@@ -306,6 +374,7 @@ static void drop_intents(Preservation *p) {
                 f->record.state = FILE_DROPPED;
                 (void) store_put_file(&m->store, f);
                 part_write_index_file(p->part, &f->record);
+                p->claims[i] = TAKE_PTR(f->entry);
                 file_free(&m->state, f);
         }
 }
@@ -505,32 +574,20 @@ static void preservation_run_one(Preservation *p) {
 
 /* --- all or none */
 
-static void nothing(void *arg, WorkerReply *reply) {
-}
-
-static void on_part_dropped(WorkerReply *reply, void *userdata) {
+static void on_part_dropped(void *userdata) {
         Preservation *p = userdata;
 
-        parts_upkeep(p->job.manager);
         job_end(&p->job, &p->job.failure);
 }
 
-/* Drops the part with all that it keeps: the decision that PreserveMany() failed, before anybody was told yes.
- * A child holds a copy of the fd, so that the last close, which takes its time, happens there. */
+/* PreserveMany() failed, before anybody was told yes. */
 static void drop_part(Preservation *p) {
         Manager *m = p->job.manager;
-        int fd = p->part->fd, r;
 
         drop_intents(p);
         if (p->part->session)
                 (void) store_put_part_gone(&m->store, p->part);
-        part_unlink_pages(m, p->part);
-        r = worker_run(&m->workers, nothing, p, &fd, 1, /* flags= */ 0, on_part_dropped, p);
-        p->part = part_close(&m->state, p->part);
-        if (r < 0) {
-                parts_upkeep(m);
-                job_end(&p->job, &p->job.failure);
-        }
+        part_drop(m, TAKE_PTR(p->part), on_part_dropped, p);
 }
 
 static void on_removed_from_custody(int error, void *userdata) {
@@ -620,14 +677,59 @@ static void preservation_run_many(Preservation *p) {
 
 /* --- */
 
+/* Keeping them was tried: those of which the kernel says that it keeps them already, while luod knows of no other
+ * keeper, are what their tokens stand for. */
+static void on_recognised(const int *results, size_t n, int error, void *userdata) {
+        Preservation *p = userdata;
+        Manager *m = p->job.manager;
+
+        if (error < 0) {
+                preservation_fail_errno(p, error, "The kernel can't be asked whether it keeps the file");
+                return;
+        }
+        for (size_t k = 0; k < n; k++) {
+                size_t i = p->unknown[k];
+                File *f = session_find_file(p->job.session, p->records[i].token);
+                _cleanup_(identity_done) Identity identity = IDENTITY_NULL;
+
+                if (results[k] != -EBUSY || !f || f->entry || identity_from_fd(p->fds[i], &identity) < 0 ||
+                    file_register(&m->state, f, &identity) < 0)
+                        continue;
+                memcpy(f->record.object, p->records[i].object, sizeof(f->record.object));
+                (void) store_put_file(&m->store, f);
+        }
+        p->recognised = true;
+        preservation_run(&p->job);
+}
+
+static void preservation_recognise(Preservation *p) {
+        int fds[FDS_PER_CALL_MAX], r;
+
+        for (size_t k = 0; k < p->n_unknown; k++)
+                fds[k] = p->fds[p->unknown[k]];
+        r = probe_start(p->job.manager, fds, p->n_unknown, on_recognised, p);
+        if (r == -EAGAIN)
+                job_wait_for_spare(&p->job);
+        else if (r < 0)
+                preservation_fail_errno(p, r, "The kernel can't be asked whether it keeps the file");
+}
+
 static void preservation_run(Job *job) {
         Preservation *p = (Preservation *) job;
+        int r;
 
         if (p->kernel_has_it) {
                 preservation_commit_one(p);
                 return;
         }
-        if (preservation_reduce(p) < 0) {
+        r = preservation_check(p);
+        if (r == RECORD_IS_UNKNOWN) {
+                preservation_recognise(p);
+                return;
+        }
+        if (r >= 0)
+                r = preservation_claim(p);
+        if (r < 0) {
                 job_end(job, &job->failure);
                 return;
         }
@@ -647,18 +749,48 @@ static void preservation_run(Job *job) {
 }
 
 /* The same token, or the same object, twice in one call. */
-static int check_duplicates(const FileRecord *records, size_t i, Failure *ret) {
+static int check_duplicates(const Preservation *p, size_t i, Failure *ret) {
         for (size_t j = 0; j < i; j++) {
-                if (records[i].token == records[j].token)
+                if (p->records[i].token == p->records[j].token)
                         return failure_set(ret, FAILURE_TOKEN_IN_USE, "Token %llu is there twice in this call",
-                                           (unsigned long long) records[i].token);
-                if (records[i].kind == FILE_KIND_MEMFD && records[j].kind == FILE_KIND_MEMFD &&
-                    records[i].dev == records[j].dev && records[i].ino == records[j].ino)
+                                           (unsigned long long) p->records[i].token);
+                if (identity_equal(p->identities + i, p->identities + j))
                         return failure_set(ret, FAILURE_ALREADY_PRESERVED,
                                            "Tokens %llu and %llu of this call are the same object",
-                                           (unsigned long long) records[j].token, (unsigned long long) records[i].token);
+                                           (unsigned long long) p->records[j].token,
+                                           (unsigned long long) p->records[i].token);
         }
         return 0;
+}
+
+/* On failure what was taken of it is the preservation's all the same, and goes with it. */
+static int take_file(Preservation *p, const FileRecord *wanted, int fd, bool accept_write_seal, Failure *ret) {
+        FileRecord *record = p->records + p->n;
+        Identity *identity = p->identities + p->n;
+        int r;
+
+        if (!label_is_valid(wanted->label))
+                return failure_set(ret, FAILURE_INVALID_ARGUMENT,
+                                   "A label is at most %u bytes of UTF-8 without control characters", LABEL_LENGTH_MAX);
+        record->token = wanted->token;
+        memcpy(record->label, wanted->label, sizeof(record->label));
+        r = file_inspect(fd, p->uid, accept_write_seal, record, ret);
+        if (r < 0)
+                return r;
+
+        *identity = (Identity) IDENTITY_NULL;
+        p->fds[p->n] = fd_dup(fd);
+        if (p->fds[p->n] < 0)
+                return failure_set_errno(ret, p->fds[p->n], "Can't take the file");
+        p->n_taken = ++p->n;
+        p->job.manager->n_fds_in_flight++;
+
+        r = identity_from_fd(fd, identity);
+        if (r < 0)
+                return failure_set_errno(ret, r, "Can't take the file");
+        if (identity->type == IDENTITY_NAMED)
+                (void) snprintf(record->object, sizeof(record->object), "%s", identity->name);
+        return check_duplicates(p, p->n - 1, ret);
 }
 
 static int preservation_take_files(Preservation *p,
@@ -672,27 +804,10 @@ static int preservation_take_files(Preservation *p,
                                    "Too many file descriptors are being handed in (limit: %u); wait for the answers",
                                    FDS_IN_FLIGHT_MAX);
         for (size_t i = 0; i < n; i++) {
-                FileRecord *record = p->records + i;
-                int r;
+                int r = take_file(p, records + i, fds[i], accept_write_seal, ret);
 
-                if (!label_is_valid(records[i].label))
-                        return failure_set(ret, FAILURE_INVALID_ARGUMENT,
-                                           "A label is at most %u bytes of UTF-8 without control characters",
-                                           LABEL_LENGTH_MAX);
-                record->token = records[i].token;
-                memcpy(record->label, records[i].label, sizeof(record->label));
-                r = file_inspect(fds[i], p->uid, accept_write_seal, record, ret);
                 if (r < 0)
                         return r;
-                r = check_duplicates(p->records, i, ret);
-                if (r < 0)
-                        return r;
-                p->fds[i] = fd_dup(fds[i]);
-                if (p->fds[i] < 0)
-                        return failure_set_errno(ret, p->fds[i], "Can't take the file");
-                p->n++;
-                p->n_taken++;
-                p->job.manager->n_fds_in_flight++;
         }
         return 0;
 }
@@ -740,9 +855,12 @@ int operation_preserve(Manager *m,
                 .uid = uid,
                 .many = many,
                 .records = calloc(n + 1, sizeof(FileRecord)),
+                .identities = calloc(n + 1, sizeof(Identity)),
+                .claims = calloc(n + 1, sizeof(RegistryEntry *)),
+                .unknown = calloc(n + 1, sizeof(size_t)),
                 .fds = calloc(n + 1, sizeof(int)),
         };
-        if (!p->records || !p->fds)
+        if (!p->records || !p->identities || !p->claims || !p->unknown || !p->fds)
                 r = failure_set_errno(ret, -ENOMEM, "Can't keep the file");
         else
                 r = preservation_take_files(p, records, fds, n, accept_write_seal, ret);

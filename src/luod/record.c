@@ -31,6 +31,7 @@ typedef struct Field {
         size_t size;
         uint32_t max;
         const char *const *table;
+        bool optional; /* absent when it is an empty string */
 } Field;
 
 typedef struct Layout {
@@ -149,6 +150,7 @@ static const Field file_fields[] = {
         U64(FileRecord, dev),
         U64(FileRecord, ino),
         NUMBER(FileRecord, error, INT32_MAX),
+        FIELD(FileRecord, "object", object, FIELD_STRING, .size = OBJECT_NAME_MAX + 1, .optional = true),
 };
 static const Layout file_layout = LAYOUT(FileRecord, file_fields);
 
@@ -359,12 +361,18 @@ static int extra_encode(const char *extra, struct json_object *object) {
         return 0;
 }
 
+static bool field_is_absent(const Field *field, const void *record) {
+        if (field->kind == FIELD_HEX)
+                return !((const MetaRecord *) record)->value;
+        return field->optional && *((const char *) record + field->offset) == '\0';
+}
+
 static int fields_encode(const Layout *layout, const void *record, struct json_object *object) {
         for (size_t i = 0; i < layout->n_fields; i++) {
                 const Field *field = &layout->fields[i];
                 int r;
 
-                if (field->kind == FIELD_HEX && !((const MetaRecord *) record)->value)
+                if (field_is_absent(field, record))
                         continue;
                 r = object_add(object, field->key, field_encode(field, record));
                 if (r < 0)
@@ -599,7 +607,7 @@ static int fields_decode(const Layout *layout, struct json_object *object, void 
                 int r;
 
                 if (!json_object_object_get_ex(object, field->key, &value)) {
-                        if (field->kind == FIELD_HEX)
+                        if (field->kind == FIELD_HEX || field->optional)
                                 continue;
                         return -EBADMSG;
                 }

@@ -111,6 +111,7 @@ typedef struct FileRecord {
         uint32_t seals;              /* F_GET_SEALS at PRESERVE, 0 where there are none */
         uint64_t dev, ino;           /* identity of shmem, valid in the part's boot only */
         int error;                   /* FILE_FAILED: positive errno */
+        char object[OBJECT_NAME_MAX + 1]; /* its driver's name of it (identity.h), valid in the part's boot; or empty */
         char *extra;
 } FileRecord;
 

@@ -10,6 +10,7 @@
 #include "by-name.h"
 #include "index-page.h"
 #include "name-util.h"
+#include "objects.h"
 #include "operations.h"
 #include "parts.h"
 #include "restore.h"
@@ -31,6 +32,7 @@ typedef struct Found {
         char kname[LUO_NAME_SIZE];
         char fdname[KERNEL_NAME_SIZE];
         bool stored;
+        bool incoming;       /* the kernel says so: there is an incoming session of that name, and it is somebody's */
 } Found;
 
 typedef struct Restore {
@@ -61,7 +63,7 @@ static int found_add(Restore *r, int *fd, const char *kname, const char *fdname,
                 return -ENOMEM;
         r->found = larger;
         f = r->found + r->n_found++;
-        *f = (Found) { .fd = TAKE_FD(*fd), .stored = stored };
+        *f = (Found) { .fd = TAKE_FD(*fd), .stored = stored, .incoming = !stored };
         (void) snprintf(f->kname, sizeof(f->kname), "%s", kname);
         (void) snprintf(f->fdname, sizeof(f->fdname), "%s", fdname);
         return 0;
@@ -90,20 +92,31 @@ static int found_from_custody(Restore *r, FoundFd *fds, size_t n) {
         return 0;
 }
 
-static bool found_has(const Restore *r, const char *kname) {
+static Found *found_find(Restore *r, const char *kname) {
         for (size_t i = 0; i < r->n_found; i++)
                 if (streq(r->found[i].kname, kname))
-                        return true;
-        return false;
+                        return r->found + i;
+        return NULL;
+}
+
+/* Index files are of outgoing sessions. */
+static bool index_file_is_there(const Manager *m, const char *kname) {
+        char name[LUO_NAME_SIZE + 16], path[PATH_MAX];
+
+        (void) snprintf(name, sizeof(name), "index/%s.0", kname);
+        path_in(m, name, path);
+        return access(path, F_OK) >= 0;
 }
 
 static void name_to_try(Manager *m, const char *kname, NamedSession *ret) {
-        (void) snprintf(ret->kname, sizeof(ret->kname), "%s", kname);
+        (void) snprintf(ret->kname, sizeof(ret->kname), "%.*s", (int) sizeof(ret->kname) - 1, kname);
         (void) snprintf(ret->fdname, sizeof(ret->fdname), "%llx", (unsigned long long) m->state.head.next_fdname++);
 }
 
-/* In a boot's first start all names are tried, later only those that are known and missing. */
-static size_t names_to_try(const Restore *r, NamedSession *ret) {
+/* In a boot's first start all names are tried, later only those that are known and missing. And those of sessions of which
+ * only the kernel knows the direction: some kernels take a session apart when asked for an outgoing one's files, so they
+ * are not asked before that is clear. */
+static size_t names_to_try(Restore *r, NamedSession *ret) {
         Manager *m = r->manager;
         size_t n = 0;
         Part *p;
@@ -111,8 +124,11 @@ static size_t names_to_try(const Restore *r, NamedSession *ret) {
         if (r->same_boot) {
                 LIST_FOREACH(&m->state.parts, Part, state_link, p)
                         if (!p->outgoing && kernel_name_parse(p->record.kname, NULL, NULL) &&
-                            !found_has(r, p->record.kname) && n < 2 * PART_NUMBER_END)
+                            !found_find(r, p->record.kname) && n < 2 * PART_NUMBER_END)
                                 name_to_try(m, p->record.kname, ret + n++);
+                for (size_t i = 0; i < r->n_found && n < 2 * PART_NUMBER_END; i++)
+                        if (!state_find_part(&m->state, r->found[i].kname) && !index_file_is_there(m, r->found[i].kname))
+                                name_to_try(m, r->found[i].kname, ret + n++);
                 return n;
         }
 
@@ -121,8 +137,7 @@ static size_t names_to_try(const Restore *r, NamedSession *ret) {
                         char kname[KERNEL_NAME_SIZE];
 
                         kernel_name_format(series, i, kname);
-                        if (!found_has(r, kname))
-                                name_to_try(m, kname, ret + n++);
+                        name_to_try(m, kname, ret + n++);
                 }
         return n;
 }
@@ -140,6 +155,10 @@ static int found_by_name(Restore *r) {
         if (error < 0)
                 return error;
         for (size_t i = 0; i < n; i++) {
+                Found *f = found_find(r, names[i].kname);
+
+                if (f && names[i].fd == -EINVAL)
+                        f->incoming = true;
                 if (names[i].fd < 0)
                         continue;
                 error = found_add(r, &names[i].fd, names[i].kname, names[i].fdname, /* stored= */ false);
@@ -377,7 +396,7 @@ static int find_candidates(Restore *r, bool by_fdname, Candidate *best) {
 
                 if (by_fdname != (f->stored && f->fdname[0] == LEDGER_FDNAME_PREFIX))
                         continue;
-                if (read_outgoing_head(r->manager, f, &head) != -ENOENT) /* made in this boot */
+                if (!f->incoming || read_outgoing_head(r->manager, f, &head) != -ENOENT) /* made in this boot */
                         continue;
                 error = candidate_read(r, f, &c);
                 if (error >= 0 && candidate_is_better(&c, best)) {
@@ -585,18 +604,15 @@ static int adopt_found(Restore *r, Found *f) {
         Part *part;
 
         head_error = read_outgoing_head(m, f, &head);
-        outgoing = head_error != -ENOENT;
+        outgoing = head_error != -ENOENT || !f->incoming;
         if (!outgoing) {
                 head_error = read_incoming_head(m->luo, f->fd, &head);
                 if (is_transient(head_error))
                         return head_error;
                 if (head_error == -ENOENT) /* it was finished already, or is empty: index page 0 is the first file */
                         head_error = -ENODATA;
-                if (head_error == -EINVAL) { /* an outgoing one, whose index file is gone */
-                        outgoing = true;
-                        head_error = -EBADMSG;
-                }
-        }
+        } else if (head_error == -ENOENT) /* its index file is gone */
+                head_error = -EBADMSG;
 
         (void) snprintf(record.kname, sizeof(record.kname), "%.*s", (int) sizeof(record.kname) - 1, f->kname);
         if (outgoing)
@@ -663,6 +679,10 @@ static int attach_one(Restore *r, Found *f) {
         Part *p = state_find_part(&m->state, f->kname);
         int error;
 
+        if (p && !r->same_boot && p->outgoing == f->incoming) { /* the kernel knows better whose name it is now */
+                part_rename_lost(&m->state, p);
+                p = NULL;
+        }
         if (!p)
                 return adopt_found(r, f);
         if (p->fd >= 0) /* twice in the store: ours is enough */
@@ -848,7 +868,7 @@ static bool any_sessions_found(Restore *r) {
                 int error = read_outgoing_head(m, r->found + i, &head);
 
                 if (error == -ENOENT)
-                        error = read_incoming_head(m->luo, r->found[i].fd, &head);
+                        error = r->found[i].incoming ? read_incoming_head(m->luo, r->found[i].fd, &head) : -EBADMSG;
                 if (error != -ENODATA && error != -ENOENT && (error < 0 || head.role == INDEX_SESSION))
                         return true;
         }
@@ -881,12 +901,10 @@ static int restore_all(Restore *r) {
         if (!r->same_boot && (m->ledger_health >= LEDGER_REBUILT || m->state.head.previous[0] == '\0') &&
             r->n_found > 0) {
                 /* Nothing says which series is whose: the incoming ones have none of our names. */
-                IndexHead head;
                 char series = 'b';
 
                 (void) kernel_name_parse(r->found[0].kname, &series, NULL);
-                m->state.head.series = read_outgoing_head(m, r->found, &head) == -ENOENT ?
-                                (series == 'a' ? 'b' : 'a') : series;
+                m->state.head.series = r->found[0].incoming ? (series == 'a' ? 'b' : 'a') : series;
         }
 
         /* sids of an index must not meet one that is given out before that index was seen. */
@@ -899,6 +917,7 @@ static int restore_all(Restore *r) {
         repair_owners(r);
         note_missing_parts(m);
         undo_creations(r);
+        objects_rebuild(m);
         clean_index_files(m);
 
         LIST_FOREACH(&m->state.parts, Part, state_link, p)
@@ -917,6 +936,10 @@ int manager_restore(Manager *m, const char *boot_id, FoundFd *found, size_t n_fo
         m->support = luo_probe_support(m->luo);
         if (m->support != LUO_SUPPORTED)
                 return 0;
+
+        error = luo_probe_features(m->luo, DEVICE_BUSY_TIMEOUT_USEC);
+        if (error >= 0) /* else, the device being somebody's say, luod trusts the kernel with nothing */
+                m->features = (unsigned) error;
 
         path_in(m, "index", path);
         if (mkdir(path, 0700) < 0 && errno != EEXIST)

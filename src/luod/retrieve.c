@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <fcntl.h>
+
 #include "fd-util.h"
 #include "inspect.h"
+#include "objects.h"
 #include "operations.h"
 #include "parts.h"
 #include "stop-point.h"
@@ -92,6 +95,18 @@ static void retrieval_failed(Retrieval *r, WorkerReply *reply) {
                     (unsigned long long) token, s->record.name, strerror(-reply->error));
 }
 
+/* A token that nothing knew of has brought something: from now on it is known. NULL: no memory. */
+static File *note_unindexed(Retrieval *r, size_t i) {
+        Manager *m = r->job.manager;
+        Part *part = LIST_ENTRY(list_first(&r->job.session->parts), Part, session_link);
+        FileRecord record = r->records[i];
+        File *f;
+
+        record.token = r->tokens[i];
+        record.access = O_RDWR;
+        return file_new(&m->state, part, &record, &f) < 0 ? NULL : f;
+}
+
 static void on_retrieved(WorkerReply *reply, void *userdata) {
         Retrieval *r = userdata;
         Manager *m = r->job.manager;
@@ -111,7 +126,12 @@ static void on_retrieved(WorkerReply *reply, void *userdata) {
                 File *f = session_find_file(s, r->tokens[i]);
 
                 r->fds[r->n_fds++] = TAKE_FD(reply->fds[i]);
-                if (!f || f->record.state == FILE_RETRIEVED)
+                if (!f)
+                        f = note_unindexed(r, i);
+                if (!f)
+                        continue;
+                file_note_object(m, f, r->fds[i]);
+                if (f->record.state == FILE_RETRIEVED)
                         continue;
                 f->record.state = FILE_RETRIEVED;
                 if (store_put_file(&m->store, f) < 0) /* then the next Retrieve() puts owner and mode right again */

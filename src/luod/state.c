@@ -11,6 +11,7 @@ void state_init(State *state) {
         *state = (State) {};
         list_init(&state->sessions);
         list_init(&state->parts);
+        registry_init(&state->registry);
 }
 
 void state_done(State *state) {
@@ -21,6 +22,7 @@ void state_done(State *state) {
                 session_free(state, s);
         LIST_FOREACH(&state->parts, Part, state_link, p)
                 part_close(state, p);
+        registry_done(&state->registry);
         head_record_done(&state->head);
 }
 
@@ -38,6 +40,7 @@ void state_move(State *to, State *from) {
         *to = *from;
         list_move(&to->sessions, &from->sessions); /* the lists are rings that go through their State */
         list_move(&to->parts, &from->parts);
+        registry_move(&to->registry, &from->registry);
         state_init(from);
 }
 
@@ -299,24 +302,29 @@ File *file_free(State *state, File *f) {
         f->part->n_files--;
         state->n_files--;
         state->kept_bytes -= f->record.size;
+        f->entry = registry_remove(&state->registry, f->entry);
         file_record_done(&f->record);
         free(f);
         return NULL;
 }
 
-File *state_find_object(State *state, uint64_t dev, uint64_t ino) {
-        Session *s;
+int file_register(State *state, File *f, Identity *identity) {
+        RegistryEntry *e;
+        int r;
 
-        LIST_FOREACH(&state->sessions, Session, link, s)
-                for (size_t i = 0; i < s->n_files; i++) {
-                        const FileRecord *r = &s->files[i]->record;
+        assert(!f->entry);
+        r = registry_add(&state->registry, identity, f->part->session->sid, f->record.token, &e);
+        if (r >= 0)
+                f->entry = e;
+        return r;
+}
 
-                        if (r->kind == FILE_KIND_MEMFD && r->dev == dev && r->ino == ino && s->files[i]->part->outgoing &&
-                            s->files[i]->part->fd >= 0)
-                                return s->files[i];
-                }
-
-        return NULL;
+bool file_holds_object(const File *f) {
+        if (f->part->fd < 0)
+                return false;
+        if (!f->part->outgoing)
+                return f->record.state == FILE_RETRIEVED;
+        return f->record.state == FILE_INTENT || f->record.state == FILE_KEPT;
 }
 
 static size_t metadata_position(const Session *s, const char *key, bool *ret_found) {

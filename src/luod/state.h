@@ -9,6 +9,7 @@
 #include "list.h"
 #include "macro.h"
 #include "record.h"
+#include "registry.h"
 
 /* What luod knows: sessions, their files and metadata, and the kernel sessions ("parts") that they are made of.
  *
@@ -54,6 +55,7 @@ struct Part {
 struct File {
         FileRecord record;
         Part *part;
+        RegistryEntry *entry;  /* in State.registry while luod knows which object it is, else NULL */
 };
 
 struct Metadata {
@@ -94,6 +96,7 @@ struct State {
         HeadRecord head;
         List sessions;         /* Session.link */
         List parts;            /* Part.state_link: all of them, spare ones too */
+        Registry registry;     /* objects that are kept, or are about to be */
         unsigned n_sessions, n_parts, n_files;
         size_t metadata_size;
         uint64_t kept_bytes;
@@ -137,8 +140,10 @@ int file_new(State *state, Part *part, FileRecord *record, File **ret);
 File *file_free(State *state, File *file);
 /* Forgets all files of the part. */
 void part_drop_files(State *state, Part *part);
-/* A shmem object that is kept in this boot's outgoing parts, by identity; NULL if none. Linear. */
-File *state_find_object(State *state, uint64_t dev, uint64_t ino);
+/* Enters the file's object into the registry; as registry_add(). The entry leaves with the file. */
+int file_register(State *state, File *file, Identity *identity);
+/* Whether the file is one that the kernel's check counts: it keeps the object of @file now. */
+bool file_holds_object(const File *file);
 
 /* Sets, or with @value NULL removes, a key; the value is copied. 0 or -ENOMEM. */
 int session_set_metadata(State *state, Session *session, const char *key, const void *value, size_t size);

@@ -2,6 +2,7 @@
 #include <assert.h>
 #include <fcntl.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/utsname.h>
 #include <time.h>
@@ -129,6 +130,41 @@ int luo_token_is_known(const LuoOps *ops, int session, uint64_t token) {
         if (r == -EBADF)
                 return 0;
         return r < 0 ? r : -EIO;
+}
+
+/* An empty file: keeping it twice, where that is not refused, puts no page at risk. FINISH comes first, as where it is not
+ * refused it drops what the session keeps. */
+static int session_features(const LuoOps *ops, int session) {
+        _cleanup_(closep) int fd = memfd_create("luod-probe", MFD_CLOEXEC);
+        int features = LUO_FEATURE_PROBED, r;
+
+        if (fd < 0)
+                return -errno;
+        if (ops->finish(ops, session) == -EINVAL)
+                features |= LUO_FEATURE_DIRECTION;
+        r = ops->preserve(ops, session, 1, fd);
+        if (r == -ENOENT || r == -EOPNOTSUPP)
+                return features;
+        if (r < 0)
+                return r;
+        features |= LUO_FEATURE_MEMFD;
+        if (ops->preserve(ops, session, 2, fd) == -EBUSY)
+                features |= LUO_FEATURE_ONE_KEEPER;
+        return features;
+}
+
+int luo_probe_features(const LuoOps *ops, uint64_t timeout) {
+        _cleanup_(closep) int device = luo_device_open_patiently(ops, timeout), session = -EBADF;
+        char name[LUO_NAME_SIZE];
+
+        if (device < 0)
+                return device;
+        (void) snprintf(name, sizeof(name), "luod-probe-%d", (int) getpid());
+        session = ops->session_create(ops, device, name);
+        if (session < 0)
+                return session;
+        device = safe_close(device); /* others wait for it */
+        return session_features(ops, session);
 }
 
 /* Whether the kernel's configuration as a file has "CONFIG_…=y" for both options. 1, 0, or -errno. */

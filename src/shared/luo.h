@@ -52,6 +52,24 @@ int luo_device_open_patiently(const LuoOps *ops, uint64_t timeout);
  * session is incoming). */
 int luo_token_is_known(const LuoOps *ops, int session, uint64_t token);
 
+/* What kernels differ in, and what can't be told by their version, as distributions carry patches. */
+typedef enum LuoFeature {
+        /* PRESERVE of an object that is kept already is refused (-EBUSY), whatever the file, session or process:
+         * 7.1 and newer, 6.19 with kernel-patches/6.19. */
+        LUO_FEATURE_ONE_KEEPER = 1 << 0,
+        /* Session ioctls of the wrong direction are refused (-EINVAL). Without it FINISH drops what an outgoing session
+         * keeps, and RETRIEVE_FD of an outgoing session takes its memory apart. As above. */
+        LUO_FEATURE_DIRECTION = 1 << 1,
+        /* There is a handler for memfds (CONFIG_LIVEUPDATE_MEMFD). */
+        LUO_FEATURE_MEMFD = 1 << 2,
+        /* It was tried: what is not set is not there. */
+        LUO_FEATURE_PROBED = 1 << 3,
+} LuoFeature;
+
+/* Tries it out in a session of its own that keeps at most an empty memfd, and is gone on return. Waits for the device
+ * up to @timeout usec. Returns a set of LuoFeature, or -errno: -EBUSY (the device), as device_open(). */
+int luo_probe_features(const LuoOps *ops, uint64_t timeout);
+
 typedef enum LuoSupport {
         LUO_SUPPORTED,
         LUO_NOT_CONFIGURED, /* this kernel was built without CONFIG_LIVEUPDATE or CONFIG_KEXEC_HANDOVER */

@@ -173,7 +173,7 @@ FakeFile *fake_session_find(FakeSession *s, uint64_t token) {
 }
 
 /* Who keeps the object: an outgoing session, or an incoming one from RETRIEVE to FINISH. */
-static FakeFile *find_object(FakeKernel *k, const struct stat *st, bool outgoing_only) {
+static FakeFile *find_object(FakeKernel *k, int fd, const struct stat *st, bool outgoing_only) {
         FakeSession *s;
         FakeFile *f;
 
@@ -181,7 +181,8 @@ static FakeFile *find_object(FakeKernel *k, const struct stat *st, bool outgoing
         LIST_FOREACH(&k->sessions, FakeSession, link, s)
                 LIST_FOREACH(&s->files, FakeFile, link, f)
                         if (f->dev == st->st_dev && f->ino == st->st_ino && (!s->incoming || f->retrieved) &&
-                            !(outgoing_only && s->incoming))
+                            !(outgoing_only && s->incoming) &&
+                            (S_ISREG(st->st_mode) || fcntl(f->fd, F_DUPFD_QUERY, fd) == 1))
                                 return f;
         return NULL;
 }
@@ -191,7 +192,7 @@ bool fake_kernel_keeps(FakeKernel *k, int fd) {
 
         if (fstat(fd, &st) < 0)
                 abort();
-        return find_object(k, &st, /* outgoing_only= */ true);
+        return find_object(k, fd, &st, /* outgoing_only= */ true);
 }
 
 unsigned fake_kernel_count_sessions(FakeKernel *k, bool incoming) {
@@ -268,8 +269,20 @@ int fake_session_get_name(FakeKernel *k, int session, char ret[static LUO_NAME_S
         return 0;
 }
 
-static bool can_preserve(int fd, const struct stat *st) {
+static bool is_eventfd(int fd) {
+        char path[64], link[64];
+        ssize_t n;
+
+        (void) snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+        n = readlink(path, link, sizeof(link) - 1);
+        return n > 0 && (link[n] = '\0', streq(link, "anon_inode:[eventfd]"));
+}
+
+static bool can_preserve(const FakeKernel *k, int fd, const struct stat *st) {
         struct statfs sfs;
+
+        if (k->keeps_eventfds && is_eventfd(fd))
+                return true;
 
         return S_ISREG(st->st_mode) && st->st_nlink == 0 && fstatfs(fd, &sfs) >= 0 && sfs.f_type == TMPFS_MAGIC;
 }
@@ -281,7 +294,7 @@ int fake_preserve(FakeKernel *k, int session, uint64_t token, int fd) {
 
         if (!s)
                 return -ENOTTY;
-        if (s->incoming)
+        if (s->incoming && !k->direction_unchecked)
                 return -EINVAL;
         if (fd < 0 && k->known_error < 0)
                 return k->known_error;
@@ -289,9 +302,9 @@ int fake_preserve(FakeKernel *k, int session, uint64_t token, int fd) {
                 return -EEXIST;
         if (fstat(fd, &st) < 0 || (fcntl(fd, F_GETFL) & O_PATH))
                 return -EBADF;
-        if (!can_preserve(fd, &st))
+        if (!can_preserve(k, fd, &st))
                 return -ENOENT;
-        if (find_object(k, &st, /* outgoing_only= */ false))
+        if (!k->one_keeper_unchecked && find_object(k, fd, &st, /* outgoing_only= */ false))
                 return -EBUSY;
         if (k->preserve_error < 0 && k->preserve_after-- == 0) {
                 k->preserve_after = 0;
@@ -319,11 +332,15 @@ int fake_retrieve(FakeKernel *k, int session, uint64_t token) {
 
         if (!s)
                 return -ENOTTY;
-        if (!s->incoming)
+        if (!s->incoming && !k->direction_unchecked)
                 return -EINVAL;
         f = fake_session_find(s, token);
         if (!f)
                 return -ENOENT;
+        if (!s->incoming) {
+                fprintf(stderr, "The files of the outgoing session '%s' were taken apart\n", s->name);
+                abort();
+        }
         fd = fd_dup(f->fd); /* first of all, as in the kernel: a full table does no harm */
         if (fd < 0)
                 return fd;
@@ -345,7 +362,7 @@ int fake_finish(FakeKernel *k, int session) {
 
         if (!s)
                 return -ENOTTY;
-        if (!s->incoming)
+        if (!s->incoming && !k->direction_unchecked)
                 return -EINVAL;
         if (k->finish_error < 0)
                 return k->finish_error;
@@ -403,6 +420,8 @@ static void file_carry_over(FakeFile *f) {
 
         if (fstat(f->fd, &st) < 0)
                 abort();
+        if (!S_ISREG(st.st_mode)) /* has its state elsewhere */
+                return;
         copy = make_copy(f->fd, &st, f->seals);
         if (lseek(copy, lseek(f->fd, 0, SEEK_CUR), SEEK_SET) < 0 || fstat(copy, &st) < 0)
                 abort();

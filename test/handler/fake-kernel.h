@@ -38,6 +38,11 @@ typedef struct FakeKernel {
         int device_end;
         unsigned n_opened; /* successful open()s of the device */
 
+        /* What kernels differ in. */
+        bool one_keeper_unchecked;  /* 6.19: an object may be preserved twice */
+        bool direction_unchecked;   /* 6.19: FINISH drops what an outgoing session has; RETRIEVE_FD of one ends the test */
+        bool keeps_eventfds;        /* a handler for files that share their inode with others of their kind */
+
         /* What goes wrong. Errors are -errno, 0: nothing. */
         int device_error;
         int create_error, preserve_error, finish_error;

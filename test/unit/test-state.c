@@ -225,24 +225,49 @@ static void test_kernel_tokens_run_in_sequence_and_leave_room_for_index_pages(vo
         assert_true(p->next_ktoken > last);
 }
 
-static void test_objects_are_found_where_they_are_kept_now(void **state) {
+static void test_files_hold_their_objects_where_the_kernel_does(void **state) {
         State *s = *state;
         Session *session = add_session(s, 1, "one", 0);
         Part *now = add_part(s, session, "luod-a-1", BOOT), *earlier = add_part(s, session, "luod-b-1", EARLIER_BOOT);
-        int fd = fcntl(0, F_DUPFD_CLOEXEC, 100);
-        File *f;
+        int fd = fcntl(0, F_DUPFD_CLOEXEC, 100), other = fcntl(0, F_DUPFD_CLOEXEC, 100);
+        File *kept, *incoming;
 
         part_take_fd(now, &fd);
-        f = add_file(s, now, 1, 77);
-        (void) add_file(s, earlier, 2, 78); /* inodes of another boot say nothing */
-        assert_ptr_equal(state_find_object(s, 1, 77), f);
-        assert_null(state_find_object(s, 2, 77));
-        assert_null(state_find_object(s, 1, 78));
-        f->record.kind = FILE_KIND_OTHER; /* nor do those of what shares one inode */
-        assert_null(state_find_object(s, 1, 77));
-        f->record.kind = FILE_KIND_MEMFD;
+        part_take_fd(earlier, &other);
+        kept = add_file(s, now, 1, 77);
+        incoming = add_file(s, earlier, 2, 78);
+        kept->record.state = FILE_INTENT; /* the kernel may have it already */
+        assert_true(file_holds_object(kept));
+        kept->record.state = incoming->record.state = FILE_KEPT;
+        assert_true(file_holds_object(kept));
+        assert_false(file_holds_object(incoming)); /* there is no file of it in this boot yet */
+        incoming->record.state = FILE_RETRIEVED;
+        assert_true(file_holds_object(incoming));
+        incoming->record.state = FILE_FAILED;
+        assert_false(file_holds_object(incoming));
         now->fd = safe_close(now->fd); /* lost: it is free to be kept again */
-        assert_null(state_find_object(s, 1, 77));
+        assert_false(file_holds_object(kept));
+}
+
+static void test_object_leaves_the_registry_with_its_file(void **state) {
+        State *s = *state;
+        Session *session = add_session(s, 7, "one", 0);
+        Part *p = add_part(s, session, "luod-a-1", BOOT);
+        File *f = add_file(s, p, 1, 77), *second = add_file(s, p, 2, 77);
+        Identity identity = identity_from_inode(1, 77), same = identity;
+
+        assert_int_equal(file_register(s, f, &identity), 0);
+        assert_int_equal(file_register(s, second, &same), -EEXIST);
+        assert_null(second->entry);
+        assert_ptr_equal(registry_find(&s->registry, &same), f->entry);
+        assert_int_equal(f->entry->sid, 7);
+        assert_int_equal(f->entry->token, 1);
+
+        file_free(s, second);
+        assert_non_null(registry_find(&s->registry, &same));
+        file_free(s, f);
+        assert_null(registry_find(&s->registry, &same));
+        assert_int_equal(file_register(s, add_file(s, p, 3, 77), &same), 0);
 }
 
 /* --- metadata */
@@ -409,7 +434,8 @@ int main(void) {
                 TEST(test_files_are_found_whatever_the_order_they_came_in),
                 TEST(test_token_can_be_used_once_in_a_session),
                 TEST(test_kernel_tokens_run_in_sequence_and_leave_room_for_index_pages),
-                TEST(test_objects_are_found_where_they_are_kept_now),
+                TEST(test_files_hold_their_objects_where_the_kernel_does),
+                TEST(test_object_leaves_the_registry_with_its_file),
                 TEST(test_metadata_is_set_replaced_and_removed),
                 TEST(test_metadata_can_be_set_from_itself),
                 TEST(test_what_a_user_has_is_counted),
