@@ -23,6 +23,17 @@ const char *describe_direction(const char *direction) {
         return look_up(words, ARRAY_SIZE(words), direction);
 }
 
+const char *describe_keeper(const char *keeper) {
+        static const Word words[] = {
+                { "none", "nobody keeps it" },
+                { "session", "luod keeps it" },
+                { "unknown", "luod has kept it since before it was restarted, in a session that it can't tell" },
+                { "foreign", "kept by somebody else than luod: systemd's fd store, or another agent" },
+        };
+
+        return look_up(words, ARRAY_SIZE(words), keeper);
+}
+
 const char *describe_flag(const char *flag) {
         static const Word words[] = {
                 { "owner-unknown", "who owned it is not known; root owns it now" },

@@ -10,6 +10,9 @@
 /* "incoming", "outgoing" */
 const char *describe_direction(const char *direction);
 
+/* Who keeps an object: "none", "session", "unknown", "foreign" */
+const char *describe_keeper(const char *keeper);
+
 /* A session's flag. */
 const char *describe_flag(const char *flag);
 

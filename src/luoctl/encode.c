@@ -147,6 +147,7 @@ static json_object *new_files(const FileList *l) {
 static json_object *new_field(PropertyType type, const void *field) {
         switch (type) {
         case PROPERTY_STRING:
+        case PROPERTY_PATH:
                 return json_object_new_string(strempty(*(char *const *) field));
         case PROPERTY_BOOL:
                 return json_object_new_boolean(*(const bool *) field);
@@ -197,6 +198,14 @@ int encode_manager(const ManagerInfo *info, const char *const *warnings, JsonMod
 
 int encode_session(const SessionInfo *info, JsonMode mode, char **ret) {
         _cleanup_(json_putp) json_object *o = new_info(session_properties, info);
+
+        if (!o)
+                return -ENOMEM;
+        return print(o, mode, ret);
+}
+
+int encode_identification(const IdentificationInfo *info, JsonMode mode, char **ret) {
+        _cleanup_(json_putp) json_object *o = new_info(identification_properties, info);
 
         if (!o)
                 return -ENOMEM;

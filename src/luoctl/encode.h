@@ -24,6 +24,7 @@ JsonMode json_mode_from_string(const char *s);
 /* The properties that @info has, and "warnings". */
 int encode_manager(const ManagerInfo *info, const char *const *warnings, JsonMode mode, char **ret);
 int encode_session(const SessionInfo *info, JsonMode mode, char **ret);
+int encode_identification(const IdentificationInfo *info, JsonMode mode, char **ret);
 int encode_session_rows(const SessionRows *rows, JsonMode mode, char **ret);
 int encode_findings(const Findings *findings, JsonMode mode, char **ret);
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <inttypes.h>
+#include <pwd.h>
 #include <time.h>
 
 #include "format-value.h"
@@ -89,6 +90,16 @@ const char *format_time(char buffer[static FORMAT_TIME_MAX], uint64_t usec) {
         if (!localtime_r(&seconds, &tm) ||
             strftime(buffer, FORMAT_TIME_MAX, "%Y-%m-%d %H:%M:%S %Z", &tm) == 0)
                 snprintf(buffer, FORMAT_TIME_MAX, "%" PRIu64 "us", usec);
+        return buffer;
+}
+
+const char *format_user(char buffer[static FORMAT_USER_MAX], uint32_t uid) {
+        const struct passwd *pw = getpwuid(uid);
+
+        if (pw)
+                snprintf(buffer, FORMAT_USER_MAX, "%s", pw->pw_name);
+        else
+                snprintf(buffer, FORMAT_USER_MAX, "%" PRIu32, uid);
         return buffer;
 }
 

@@ -10,6 +10,7 @@
 #define FORMAT_BYTES_MAX 24U
 #define FORMAT_AGE_MAX 64U
 #define FORMAT_TIME_MAX 64U
+#define FORMAT_USER_MAX 64U
 
 #define USEC_PER_SEC UINT64_C(1000000)
 
@@ -25,6 +26,9 @@ const char *format_age(char buffer[static FORMAT_AGE_MAX], uint64_t now, uint64_
 
 /* A point in time (µs since the epoch) in the local time zone: "2026-02-01 13:04:05 CET". */
 const char *format_time(char buffer[static FORMAT_TIME_MAX], uint64_t usec);
+
+/* The name of a user, or the number where there is none. */
+const char *format_user(char buffer[static FORMAT_USER_MAX], uint32_t uid);
 
 /* The time now (µs since the epoch). */
 uint64_t now_realtime(void);

@@ -8,6 +8,8 @@
         { .name = n, .key = #k, .type = t, .offset = offsetof(ManagerInfo, k) }
 #define SESSION(n, k, t) \
         { .name = n, .key = #k, .type = t, .offset = offsetof(SessionInfo, k) }
+#define IDENTIFICATION(n, k, t) \
+        { .name = n, .key = #k, .type = t, .offset = offsetof(IdentificationInfo, k) }
 
 const Property manager_properties[] = {
         MANAGER("Version", version, PROPERTY_STRING),
@@ -39,6 +41,26 @@ const Property session_properties[] = {
         SESSION("CreatedTimestamp", created_timestamp, PROPERTY_U64),
         SESSION("CreatedGeneration", created_generation, PROPERTY_U64),
         SESSION("Flags", flags, PROPERTY_STRINGS),
+        {},
+};
+
+const Property identification_properties[] = {
+        IDENTIFICATION("Kind", kind, PROPERTY_STRING),
+        IDENTIFICATION("Type", type, PROPERTY_STRING),
+        IDENTIFICATION("Size", size, PROPERTY_U64),
+        IDENTIFICATION("Holes", holes, PROPERTY_U64),
+        IDENTIFICATION("Mode", mode, PROPERTY_U32),
+        IDENTIFICATION("Owner", owner, PROPERTY_U32),
+        IDENTIFICATION("Access", access, PROPERTY_STRING),
+        IDENTIFICATION("Seals", seals, PROPERTY_STRINGS),
+        IDENTIFICATION("Keepable", keepable, PROPERTY_STRING),
+        IDENTIFICATION("Reason", reason, PROPERTY_STRING),
+        IDENTIFICATION("Kept", kept, PROPERTY_BOOL),
+        IDENTIFICATION("Keeper", keeper, PROPERTY_STRING),
+        IDENTIFICATION("Session", session, PROPERTY_STRING),
+        IDENTIFICATION("SessionPath", session_path, PROPERTY_PATH),
+        IDENTIFICATION("Direction", direction, PROPERTY_STRING),
+        IDENTIFICATION("Token", token, PROPERTY_U64),
         {},
 };
 
@@ -95,14 +117,22 @@ static void metadata_done(MetadataList *l) {
         *l = (MetadataList){};
 }
 
-static int read_string(sd_bus_message *m, void *field) {
+static int read_text(sd_bus_message *m, char type, void *field) {
         const char *s;
         int r;
 
-        r = sd_bus_message_read_basic(m, 's', &s);
+        r = sd_bus_message_read_basic(m, type, &s);
         if (r < 0)
                 return r;
         return copy_string(s, field);
+}
+
+static int read_string(sd_bus_message *m, void *field) {
+        return read_text(m, 's', field);
+}
+
+static int read_path(sd_bus_message *m, void *field) {
+        return read_text(m, 'o', field);
 }
 
 static int read_bool(sd_bus_message *m, void *field) {
@@ -225,6 +255,7 @@ static const struct {
         int (*read)(sd_bus_message *m, void *field);
 } types[_PROPERTY_TYPE_MAX] = {
         [PROPERTY_STRING] = { "s", read_string },
+        [PROPERTY_PATH] = { "o", read_path },
         [PROPERTY_BOOL] = { "b", read_bool },
         [PROPERTY_U32] = { "u", read_u32 },
         [PROPERTY_U64] = { "t", read_u64 },
@@ -258,10 +289,12 @@ static int read_property(sd_bus_message *m, const Property *properties, char *in
 }
 
 int info_read(sd_bus_message *m, const Property *properties, void *info) {
-        uint64_t *present = info; /* the first member of both */
+        uint64_t *present = info; /* the first member of all */
         int r;
 
-        _Static_assert(offsetof(ManagerInfo, present) == 0 && offsetof(SessionInfo, present) == 0, "moved");
+        _Static_assert(offsetof(ManagerInfo, present) == 0 && offsetof(SessionInfo, present) == 0 &&
+                               offsetof(IdentificationInfo, present) == 0,
+                       "moved");
 
         r = sd_bus_message_enter_container(m, 'a', "{sv}");
         if (r < 0)
@@ -283,6 +316,7 @@ static void info_done(const Property *properties, char *info) {
         for (const Property *p = properties; p->name; p++)
                 switch (p->type) {
                 case PROPERTY_STRING:
+                case PROPERTY_PATH:
                         freep(info + p->offset);
                         break;
                 case PROPERTY_STRINGS:
@@ -307,6 +341,11 @@ void manager_info_done(ManagerInfo *info) {
 void session_info_done(SessionInfo *info) {
         info_done(session_properties, (char *) info);
         *info = (SessionInfo){};
+}
+
+void identification_info_done(IdentificationInfo *info) {
+        info_done(identification_properties, (char *) info);
+        *info = (IdentificationInfo){};
 }
 
 static int compare_rows(const void *a, const void *b) {

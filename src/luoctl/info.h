@@ -74,8 +74,30 @@ typedef struct SessionInfo {
         StringList flags;
 } SessionInfo;
 
+/* The reply of Identify(). */
+typedef struct IdentificationInfo {
+        uint64_t present; /* bit i: identification_properties[i] was sent */
+        char *kind;
+        char *type;
+        uint64_t size;  /* bytes */
+        uint64_t holes; /* bytes */
+        uint32_t mode;  /* permission bits */
+        uint32_t owner; /* uid */
+        char *access;
+        StringList seals;
+        char *keepable;
+        char *reason;
+        bool kept;
+        char *keeper;
+        char *session;
+        char *session_path;
+        char *direction;
+        uint64_t token; /* 0 without @session */
+} IdentificationInfo;
+
 typedef enum PropertyType {
         PROPERTY_STRING,   /* char * */
+        PROPERTY_PATH,     /* char *, of an object */
         PROPERTY_BOOL,     /* bool */
         PROPERTY_U32,      /* uint32_t */
         PROPERTY_U64,      /* uint64_t */
@@ -89,19 +111,21 @@ typedef struct Property {
         const char *name; /* on the bus */
         const char *key;  /* in JSON */
         PropertyType type;
-        size_t offset; /* in ManagerInfo or SessionInfo */
+        size_t offset; /* in the structure that the table belongs to */
 } Property;
 
-/* Both end with an entry without a name. */
+/* All end with an entry without a name. */
 extern const Property manager_properties[];
 extern const Property session_properties[];
+extern const Property identification_properties[];
 
 void manager_info_done(ManagerInfo *info);
 void session_info_done(SessionInfo *info);
+void identification_info_done(IdentificationInfo *info);
 
 /* info_read() - read an a{sv} of properties
  *
- * @info is a zeroed ManagerInfo or SessionInfo, @properties its table. What the table does not have is
+ * @info is a zeroed ManagerInfo, SessionInfo or IdentificationInfo, @properties its table. What the table does not have is
  * passed over: a newer luod may know more.
  * Returns 0, -ENOMEM, or another -errno if a property is not of the type that it should have; @info may then
  * be partly filled and is to be released all the same. */

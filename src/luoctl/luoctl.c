@@ -99,10 +99,24 @@ static const Verb verbs[] = {
                 .name = "discard",
                 .arguments = "SESSION",
                 .summary = "Drop a session and all it keeps",
-                .description = "Drops a session of either direction. What it keeps is gone for good.",
+                .description =
+                        "Drops a session of either direction. What it keeps is gone for good. There is no\n"
+                        "way to drop a single file: the kernel has none.",
+                .min_arguments = 1,
+                .max_arguments = 2,
+                .run = verb_discard,
+        },
+        {
+                .name = "identify",
+                .arguments = "FILE|-",
+                .summary = "Tell what a file is, whether it can be kept, and who keeps it",
+                .description =
+                        "Looks at FILE, or at what standard input is (\"<&5\" passes the shell's file\n"
+                        "descriptor 5), and changes nothing.",
+                .options = OPTION_JSON | OPTION_BYTES,
                 .min_arguments = 1,
                 .max_arguments = 1,
-                .run = verb_discard,
+                .run = verb_identify,
         },
         {
                 .name = "check",

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <inttypes.h>
-#include <pwd.h>
 
 #include "bus-names.h"
 #include "client.h"
@@ -10,25 +9,14 @@
 #include "table.h"
 #include "verbs.h"
 
-/* The name of a user, or the number where there is none. */
-static const char *format_user(char *buffer, size_t size, uint32_t uid) {
-        const struct passwd *pw = getpwuid(uid);
-
-        if (pw)
-                snprintf(buffer, size, "%s", pw->pw_name);
-        else
-                snprintf(buffer, size, "%" PRIu32, uid);
-        return buffer;
-}
-
 static int add_session_row(const Options *o, Table *table, const SessionRow *row) {
-        char owner[64], files[16], size[FORMAT_BYTES_MAX];
+        char owner[FORMAT_USER_MAX], files[16], size[FORMAT_BYTES_MAX];
 
         snprintf(files, sizeof(files), "%" PRIu32, row->n_files);
         return table_add(table, (const char *const[]){
                                         row->name,
                                         row->direction,
-                                        format_user(owner, sizeof(owner), row->owner),
+                                        format_user(owner, row->owner),
                                         files,
                                         format_size(size, row->size, o->bytes),
                                 });
@@ -129,7 +117,7 @@ static void print_created(const SessionInfo *info) {
 }
 
 static void print_session(const Options *o, const SessionInfo *info) {
-        char user[64], size[FORMAT_BYTES_MAX];
+        char user[FORMAT_USER_MAX], size[FORMAT_BYTES_MAX];
         uint64_t sum = 0;
 
         for (size_t i = 0; i < info->files.n_items; i++)
@@ -140,7 +128,7 @@ static void print_session(const Options *o, const SessionInfo *info) {
         print_key("Direction", SESSION_KEY_WIDTH);
         print_described(info->direction, describe_direction(info->direction));
         print_key("Owner", SESSION_KEY_WIDTH);
-        print_text(format_user(user, sizeof(user), info->owner));
+        print_text(format_user(user, info->owner));
         printf(" (uid %" PRIu32 ")\n", info->owner);
         print_created(info);
         print_flags(&info->flags);

@@ -363,5 +363,9 @@ ExitStatus verb_finish(const Options *o) {
 }
 
 ExitStatus verb_discard(const Options *o) {
+        if (o->n_arguments > 1)
+                return report_usage(o->verb->name,
+                                    "A single file is never given back: the kernel can drop a session only as a whole. "
+                                    "Keep what is to be dropped alone in a session of its own.");
         return end_session(o, "Discard");
 }

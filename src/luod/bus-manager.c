@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <fcntl.h>
+
 #include "bus-error.h"
 #include "bus-names.h"
 #include "bus.h"
 #include "check.h"
 #include "config.h"
+#include "identify.h"
 #include "operations.h"
 #include "parts.h"
 
@@ -182,6 +185,113 @@ static int method_check(sd_bus_message *m, void *userdata, sd_bus_error *reterr_
         return r;
 }
 
+/* --- Identify() */
+
+static int append_seals(sd_bus_message *reply, uint32_t seals) {
+        static const char *const names[] = { "seal", "shrink", "grow", "write", "future-write", "exec" };
+        int r;
+
+        r = sd_bus_message_open_container(reply, 'e', "sv");
+        if (r >= 0)
+                r = sd_bus_message_append_basic(reply, 's', "Seals");
+        if (r >= 0)
+                r = sd_bus_message_open_container(reply, 'v', "as");
+        if (r >= 0)
+                r = sd_bus_message_open_container(reply, 'a', "s");
+        for (size_t i = 0; i < ARRAY_SIZE(names) && r >= 0; i++)
+                if (seals & (1U << i)) /* F_SEAL_SEAL and those after it (fcntl(2)) */
+                        r = sd_bus_message_append_basic(reply, 's', names[i]);
+        for (unsigned i = 0; i < 3 && r >= 0; i++)
+                r = sd_bus_message_close_container(reply);
+        return r;
+}
+
+static int append_what_it_is(sd_bus_message *reply, const Identification *i) {
+        static const char *const access[] = { [O_RDONLY] = "ro", [O_WRONLY] = "wo", [O_RDWR] = "rw" };
+        const FileRecord *record = &i->record;
+        int r;
+
+        r = sd_bus_message_append(reply, "{sv}{sv}{sv}{sv}{sv}{sv}{sv}", "Kind", "s", file_kind_to_string(record->kind),
+                                  "Type", "s", i->type, "Size", "t", record->size, "Holes", "t", i->holes, "Mode", "u",
+                                  (uint32_t) record->mode, "Owner", "u", (uint32_t) record->uid, "Access", "s",
+                                  access[record->access]);
+        return r < 0 ? r : append_seals(reply, record->seals);
+}
+
+/* Which session it is, is for those to know who may see it. */
+static int append_keeper(sd_bus_message *reply, Manager *m, uid_t uid, const Identification *i) {
+        Session *s = i->keeper == KEEPER_SESSION ? state_find_session_by_sid(&m->state, i->sid) : NULL;
+        _cleanup_free_ char *path = NULL;
+        int r;
+
+        r = sd_bus_message_append(reply, "{sv}{sv}", "Kept", "b", (int) (i->keeper != KEEPER_NONE), "Keeper", "s",
+                                  keeper_kind_to_string(i->keeper));
+        if (r < 0 || !s || (uid != 0 && uid != s->record.uid))
+                return r;
+        r = bus_session_path(s, &path);
+        if (r < 0)
+                return r;
+        return sd_bus_message_append(reply, "{sv}{sv}{sv}{sv}", "Session", "s", s->record.name, "SessionPath", "o", path,
+                                     "Direction", "s", direction_to_string(s->record.direction), "Token", "t", i->token);
+}
+
+static int reply_identification(sd_bus_message *m, Manager *manager, const Identification *i) {
+        sd_bus_message *reply = NULL;
+        uid_t uid;
+        int r;
+
+        r = bus_caller_uid(m, &uid);
+        if (r < 0)
+                return r;
+        r = sd_bus_message_new_method_return(m, &reply);
+        if (r >= 0)
+                r = sd_bus_message_open_container(reply, 'a', "{sv}");
+        if (r >= 0)
+                r = append_what_it_is(reply, i);
+        if (r >= 0)
+                r = sd_bus_message_append(reply, "{sv}{sv}", "Keepable", "s", keepable_to_string(i->keepable), "Reason", "s",
+                                          i->keepable == KEEPABLE_YES ? "" : i->reason.message);
+        if (r >= 0)
+                r = append_keeper(reply, manager, uid, i);
+        if (r >= 0)
+                r = sd_bus_message_close_container(reply);
+        if (r >= 0)
+                r = sd_bus_message_send(reply);
+        sd_bus_message_unref(reply);
+        return r;
+}
+
+static void on_identified(Job *job, const Failure *failure, void *userdata) {
+        sd_bus_message *m = userdata;
+        int r;
+
+        r = failure ? bus_reply_failure(m, failure) : reply_identification(m, job->manager, identification_get(job));
+        if (r < 0)
+                (void) sd_bus_reply_method_errno(m, r, NULL);
+        sd_bus_message_unref(m);
+}
+
+static int method_identify(sd_bus_message *m, void *userdata, sd_bus_error *reterr_error) {
+        Bus *b = userdata;
+        Failure failure = FAILURE_INIT;
+        uid_t uid;
+        int fd, r;
+
+        r = sd_bus_message_read(m, "h", &fd);
+        if (r < 0)
+                return r;
+        r = bus_caller_uid(m, &uid);
+        if (r < 0)
+                return r;
+
+        r = operation_identify(b->manager, uid, fd, on_identified, sd_bus_message_ref(m), &failure);
+        if (r < 0) {
+                sd_bus_message_unref(m);
+                return bus_error_set_failure(reterr_error, &failure);
+        }
+        return 1;
+}
+
 /* --- properties: what each name stands for, by type */
 
 static int get_string(sd_bus *bus,
@@ -272,6 +382,8 @@ static const sd_bus_vtable manager_vtable[] = {
                                 SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("ListSessions", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(ssuuto)", sessions),
                                 method_list_sessions, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Identify", SD_BUS_ARGS("h", file), SD_BUS_RESULT("a{sv}", identification), method_identify,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Check", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(ssss)", findings), method_check,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_SIGNAL_WITH_ARGS("SessionNew", SD_BUS_ARGS("s", name, "o", session), 0),

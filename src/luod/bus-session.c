@@ -269,6 +269,13 @@ static int method_discard(sd_bus_message *m, void *userdata, sd_bus_error *reter
         return end_session(m, userdata, END_DISCARDED, reterr_error);
 }
 
+/* Not in the introspection: for those who try. */
+static int method_release(sd_bus_message *m, void *userdata, sd_bus_error *reterr_error) {
+        return sd_bus_error_set(reterr_error, SD_BUS_ERROR_NOT_SUPPORTED,
+                                "A single file is never given back: the kernel can drop a session only as a whole. Keep "
+                                "what is to be dropped alone in a session of its own, and Discard() that");
+}
+
 /* --- properties */
 
 #define PROPERTY_ARGS                                                                                     \
@@ -308,7 +315,7 @@ static int get_flags(PROPERTY_ARGS) {
 
 /* What clients are told of a file's state. */
 static const char *file_state_shown(const File *f) {
-        if (f->part->fd < 0)
+        if (f->part->fd < 0 && f->part->session->record.state == SESSION_LIVE)
                 return "failed"; /* its kernel session did not come */
         return f->record.state == FILE_INTENT ? "unconfirmed" : file_state_to_string(f->record.state);
 }
@@ -375,6 +382,8 @@ static const sd_bus_vtable session_vtable[] = {
                                 SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Discard", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, method_discard,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD("Release", "t", "", method_release, SD_BUS_VTABLE_UNPRIVILEGED | SD_BUS_VTABLE_HIDDEN),
+        SD_BUS_METHOD("Unpreserve", "t", "", method_release, SD_BUS_VTABLE_UNPRIVILEGED | SD_BUS_VTABLE_HIDDEN),
         SD_BUS_PROPERTY("Name", "s", get_string, 0, SD_BUS_VTABLE_PROPERTY_CONST),
         SD_BUS_PROPERTY("Direction", "s", get_string, 0, SD_BUS_VTABLE_PROPERTY_CONST),
         SD_BUS_PROPERTY("Owner", "u", get_owner, 0, SD_BUS_VTABLE_PROPERTY_CONST),

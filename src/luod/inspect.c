@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <fcntl.h>
-#include <linux/magic.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
-#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "fd-util.h"
+#include "identity.h"
 #include "inspect.h"
 
 #ifndef F_SEAL_EXEC
@@ -14,14 +13,6 @@
 #endif
 /* A file that nobody can change any more, so that freezing its size takes nothing from anybody. */
 #define SEALS_FULL (F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK)
-
-/* Only shmem and hugetlbfs have seals, so that a file system of somebody's own (FUSE) is never asked here: it may not
- * answer. */
-static bool is_shmem(int fd, int seals) {
-        struct statfs sfs;
-
-        return seals >= 0 && fstatfs(fd, &sfs) >= 0 && sfs.f_type == TMPFS_MAGIC;
-}
 
 /* What is known of the file without asking a file system. */
 static int stat_cached(int fd, struct stat *ret) {
@@ -99,13 +90,41 @@ static int check_shmem(const struct stat *st, const FileRecord *r, bool accept_w
         return check_holes(st, failure);
 }
 
+static int describe(int fd, FileRecord *ret, struct stat *ret_st, int *ret_flags) {
+        int flags, seals, r;
+
+        flags = fcntl(fd, F_GETFL);
+        r = flags < 0 ? -errno : stat_cached(fd, ret_st);
+        if (r < 0)
+                return r;
+
+        seals = fcntl(fd, F_GET_SEALS);
+        ret->kind = fd_is_shmem(fd) ? FILE_KIND_MEMFD : FILE_KIND_OTHER;
+        ret->size = S_ISREG(ret_st->st_mode) ? (uint64_t) ret_st->st_size : 0;
+        ret->uid = ret_st->st_uid;
+        ret->gid = ret_st->st_gid;
+        ret->mode = ret_st->st_mode & 07777;
+        ret->access = (flags & O_ACCMODE) == O_ACCMODE ? O_RDONLY : flags & O_ACCMODE;
+        ret->seals = seals < 0 ? 0 : (uint32_t) seals;
+        ret->dev = ret_st->st_dev;
+        ret->ino = ret_st->st_ino;
+        *ret_flags = flags;
+        return 0;
+}
+
+int file_describe(int fd, FileRecord *ret) {
+        struct stat st;
+        int flags;
+
+        return describe(fd, ret, &st, &flags);
+}
+
 int file_inspect(int fd, uid_t uid, bool accept_write_seal, FileRecord *ret, Failure *failure) {
         FileRecord r = *ret;
         struct stat st = {};
-        int flags, seals, error;
+        int flags, error;
 
-        flags = fcntl(fd, F_GETFL);
-        error = flags < 0 ? -errno : stat_cached(fd, &st);
+        error = describe(fd, &r, &st, &flags);
         if (error < 0)
                 return failure_set_errno(failure, error, "Can't look at the file");
         if (flags & O_PATH)
@@ -114,18 +133,6 @@ int file_inspect(int fd, uid_t uid, bool accept_write_seal, FileRecord *ret, Fai
         if ((flags & O_ACCMODE) == O_ACCMODE) /* Linux's third mode, for ioctls alone */
                 return failure_set(failure, FAILURE_UNSUPPORTED_FILE,
                                    "The file descriptor is neither for reading nor for writing; open it for both");
-
-        seals = fcntl(fd, F_GET_SEALS);
-        r.kind = is_shmem(fd, seals) ? FILE_KIND_MEMFD : FILE_KIND_OTHER;
-        r.size = S_ISREG(st.st_mode) ? (uint64_t) st.st_size : 0;
-        r.uid = st.st_uid;
-        r.gid = st.st_gid;
-        r.mode = st.st_mode & 07777;
-        r.access = flags & O_ACCMODE;
-        r.seals = seals < 0 ? 0 : (uint32_t) seals;
-        r.dev = st.st_dev;
-        r.ino = st.st_ino;
-
         if (r.access == O_RDONLY && uid != 0 && st.st_uid != uid && (r.seals & SEALS_FULL) != SEALS_FULL)
                 return failure_set(failure, FAILURE_UNSUPPORTED_FILE,
                                    "The file descriptor is read-only and the file is neither yours nor fully sealed: keeping "

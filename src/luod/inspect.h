@@ -15,6 +15,9 @@
  * kinds of files are the kernel's to judge. */
 int file_inspect(int fd, uid_t uid, bool accept_write_seal, FileRecord *ret, Failure *failure);
 
+/* The same without a judgement: only fills *ret. 0 or -errno. */
+int file_describe(int fd, FileRecord *ret);
+
 /* The bytes that PRESERVE would fill in: 0 for what is no shmem file. */
 uint64_t file_holes(int fd);
 /* Whether that many bytes can be filled with MEMORY_RESERVE left free. */

@@ -327,11 +327,25 @@ static void test_wrong_types_are_refused(void **state) {
                                                                 NULL, "a{ss}", 1, "k", "v"));
         assert_refused(w, SD_BUS_ERROR_INVALID_ARGS, world_call(w, ROOT, path, LUOD_INTERFACE_SESSION, "Finish", NULL,
                                                                 "s", "now"));
-        assert_refused(w, SD_BUS_ERROR_UNKNOWN_METHOD, world_call(w, ROOT, path, LUOD_INTERFACE_SESSION, "Release",
-                                                                  NULL, "t", (uint64_t) 7));
         /* A string is not a fixed-size array, an fd is not a number. */
         assert_refused(w, SD_BUS_ERROR_INVALID_ARGS, world_call(w, ROOT, path, LUOD_INTERFACE_SESSION, "Preserve", NULL,
                                                                 "tsu", (uint64_t) 7, "label", 3));
+}
+
+/* Whoever looks for a way is told that there is none, instead of "unknown method". */
+static void test_single_file_can_not_be_given_back(void **state) {
+        static const char *const members[] = { "Release", "Unpreserve" };
+        World *w = *state;
+        _cleanup_(closep) int fd = make_memfd("hello");
+        _cleanup_free_ char *path = session_path("vm1");
+
+        assert_success(w, create(w, ROOT, "vm1"));
+        assert_success(w, preserve(w, ROOT, "vm1", 7, fd));
+        for (size_t i = 0; i < ARRAY_SIZE(members); i++) {
+                assert_refused(w, SD_BUS_ERROR_NOT_SUPPORTED,
+                               world_call(w, ROOT, path, LUOD_INTERFACE_SESSION, members[i], NULL, "t", (uint64_t) 7));
+                assert_non_null(strstr(w->error_message, "Discard()"));
+        }
 }
 
 static int preserve_with_option(World *w, int fd, const char *option, const char *type, const void *value) {
@@ -984,6 +998,7 @@ int main(void) {
                 TEST(test_others_can_do_nothing_with_a_session),
                 TEST(test_root_can_do_all_with_a_session_of_others),
                 TEST(test_wrong_types_are_refused),
+                TEST(test_single_file_can_not_be_given_back),
                 TEST(test_unknown_options_are_refused),
                 TEST(test_ten_thousand_tokens_meet_the_quota_and_what_was_kept_stays),
                 TEST(test_fd_exhaustion_loses_nothing),
