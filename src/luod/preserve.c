@@ -4,6 +4,7 @@
 #include "fd-util.h"
 #include "inspect.h"
 #include "name-util.h"
+#include "objects.h"
 #include "operations.h"
 #include "parts.h"
 #include "probe.h"
@@ -115,6 +116,15 @@ static int token_in_use(Preservation *p, const File *f) {
                            token, f->record.state == FILE_INTENT ? "being used" : "in use", session);
 }
 
+/* The kernel would take it a second time, and luod can't tell whether it has it: then it has to be left alone. */
+static int may_be_kept(Preservation *p, size_t i, unsigned n_unknown) {
+        return failure_set(&p->job.failure, FAILURE_ALREADY_PRESERVED,
+                           "The object for token %llu may be kept already: luod was restarted since it took %u file%s of "
+                           "which it can't tell any more what they are, and this kernel does not check. Discard the sessions "
+                           "that keep them (those with files of kind 'other'), or use a kernel that checks (7.1 or newer)",
+                           (unsigned long long) p->records[i].token, n_unknown, n_unknown == 1 ? "" : "s");
+}
+
 typedef enum RecordCheck {
         RECORD_IS_KEPT,    /* just so: nothing to do */
         RECORD_IS_NEW,     /* or (a single one) an intent that is to be settled */
@@ -145,6 +155,8 @@ static int check_record(Preservation *p, size_t i) {
                 return token_in_use(p, f);
         if (e)
                 return already_preserved(m, e, p->uid, record->token, &p->job.failure);
+        if (p->identities[i].type == IDENTITY_FILE && !probe_is_possible(m) && objects_count_unknown(m) > 0)
+                return may_be_kept(p, i, objects_count_unknown(m));
         return RECORD_IS_NEW;
 }
 
