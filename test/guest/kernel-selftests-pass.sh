@@ -1,0 +1,41 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# vm: own luod-stopped timeout=600
+# vm: kernel=7.3,7.3+patches,6.19,6.19+patches
+#
+# The kernel's own tests of LUO (tools/testing/selftests/liveupdate), and those that kernel-patches/ adds. Some have two
+# stages with a kexec between them; all of them go through one.
+. /usr/lib/luod/tests/guest/lib.sh
+
+selftests=$TESTS/kernel-selftests
+
+# run_selftest NAME [ARG...]: it must pass, and all that is in it; a part that is skipped has shown nothing.
+run_selftest() {
+        local name=$1 status=0 output=$VM_STATE/output
+        shift
+
+        timeout 300 "$selftests/$name" "$@" </dev/null >"$output" 2>&1 || status=$?
+        cat "$output"
+        [[ $status == 0 ]] || fail "$name $* gave status $status"
+        if grep -E '^(not ok|.*# SKIP)' "$output"; then
+                fail "$name $* did not pass as a whole"
+        fi
+}
+
+# Those that take --stage.
+staged_selftests() {
+        grep -laF -- '--stage' "$selftests"/* | sed 's,.*/,,'
+}
+
+[[ -x $selftests/liveupdate ]] || fail "the kernel's selftests are not here"
+systemctl stop luod.service
+
+if [[ $VM_BOOT == 0 ]]; then
+        for name in $(cd "$selftests" && ls); do
+                staged_selftests | grep -xF "$name" >/dev/null || run_selftest "$name"
+        done
+fi
+for name in $(staged_selftests); do
+        run_selftest "$name" --stage $((VM_BOOT + 1))
+done
+[[ $VM_BOOT == 1 ]] || kexec_hard
