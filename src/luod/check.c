@@ -33,6 +33,23 @@ static void check_kernel(Manager *m, Finding *f) {
                 luo_support_message(m->support));
 }
 
+static void check_features(Manager *m, Finding *f) {
+        if (!(m->features & LUO_FEATURE_PROBED))
+                finding(f, FINDING_WARNING, "handlers", "Restart luod ('systemctl restart luod.service'); nothing is lost by that.",
+                        "What this kernel can do could not be tried, as another program held " LUO_DEVICE ".");
+        else if (!(m->features & LUO_FEATURE_MEMFD))
+                finding(f, FINDING_BLOCKS, "handlers", "Boot a kernel with CONFIG_LIVEUPDATE_MEMFD=y.",
+                        "This kernel has no live update handler for files in memory.");
+        else if (!(m->features & LUO_FEATURE_ONE_KEEPER) || !(m->features & LUO_FEATURE_DIRECTION))
+                finding(f, FINDING_WARNING, "handlers",
+                        "Use a kernel of 7.1 or newer, or one with the patches of kernel-patches/6.19; until then let nobody "
+                        "but luod use " LUO_DEVICE ".",
+                        "This kernel would keep an object twice, or take a session apart, if it were asked to: luod does not, "
+                        "but can't see what others do.");
+        else
+                finding(f, FINDING_OK, "handlers", "", "This kernel keeps files in memory, and no object twice.");
+}
+
 static void check_custody_state(Manager *m, Finding *f) {
         switch (parts_custody_state(m)) {
         case CUSTODY_FDSTORE:
@@ -158,6 +175,7 @@ size_t manager_check(Manager *m, Finding ret[static FINDINGS_MAX]) {
         check_kernel(m, ret + n++);
         if (m->support != LUO_SUPPORTED) /* the rest is not there */
                 return n;
+        check_features(m, ret + n++);
         check_custody_state(m, ret + n++);
         check_unit_file(m, ret + n++);
         check_ledger(m, ret + n++);

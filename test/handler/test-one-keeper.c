@@ -515,6 +515,32 @@ static void test_identify_says_when_it_can_not_know(void **state) {
 
 /* --- what kernels differ in */
 
+static void assert_check(World *w, const char *severity) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        const char *s, *id, *message, *fix;
+
+        assert_success(w, world_call(w, ROOT, LUOD_OBJECT_PATH, LUOD_INTERFACE_MANAGER, "Check", &reply, NULL));
+        assert_true(sd_bus_message_enter_container(reply, 'a', "(ssss)") > 0);
+        while (sd_bus_message_read(reply, "(ssss)", &s, &id, &message, &fix) > 0)
+                if (strcmp(id, "handlers") == 0) {
+                        assert_string_equal(s, severity);
+                        return;
+                }
+        fail_msg("Check() says nothing of it");
+}
+
+static void test_check_tells_what_the_kernel_lacks(void **state) {
+        World *w = *state;
+
+        assert_check(w, w->kernel.one_keeper_unchecked ? "warning" : "ok");
+        w->kernel.preserve_error = -ENOENT;
+        world_restart(w);
+        assert_check(w, "blocks");
+        w->manager->features = 0; /* it could not be tried */
+        assert_check(w, "warning");
+        w->kernel.preserve_error = 0;
+}
+
 static void test_features_are_found_out_by_trying(void **state) {
         World *w = *state;
 
@@ -557,6 +583,7 @@ int main(void) {
                 ON_BOTH(test_identify_tells_what_it_is),
                 ON_BOTH(test_identify_knows_incoming_files),
                 ON_CHECKING(test_identify_says_when_it_can_not_know),
+                ON_BOTH(test_check_tells_what_the_kernel_lacks),
                 { .name = "test_features_are_found_out_by_trying", .test_func = test_features_are_found_out_by_trying,
                   .setup_func = world_setup_down, .teardown_func = world_teardown },
         };
