@@ -50,7 +50,7 @@ helps() {
         exits 0 luoctl --help
         exits 0 luoctl --version
         exits 0 luoctl help list
-        for verb in status list show create preserve retrieve set-metadata finish discard check monitor; do
+        for verb in status list show create preserve retrieve set-metadata finish discard identify check monitor; do
                 exits 0 luoctl $verb --help
                 grep -q "luoctl.* $verb" <<<"$output" || fail "the help on $verb does not show it: $output"
         done
@@ -110,11 +110,41 @@ before() {
         exits 8 env DBUS_SYSTEM_BUS_ADDRESS=unix:path=/nonexistent luoctl list
         exits 12 luoctl retrieve ctl 1
         exits 12 luoctl finish ctl
+        exits 2 luoctl discard ctl 1
+        [[ "$output" == *"as a whole"* ]] || fail "discard of one file: $output"
+        identifies
 
         monitors
 
         exits 0 luoctl discard 'ctl two'
         exits 3 luoctl show 'ctl two'
+}
+
+# The shell's fd 5 is a file without a name, as good as a memfd.
+identifies() {
+        echo >"$VM_STATE/shm"
+        json 'j["kind"] == "other" and j["type"] == "regular file" and j["keepable"] == "no" and j["reason"]' \
+                luoctl identify --json=short "$VM_STATE/shm"
+        exec 5<>/dev/shm/identifies
+        chmod 0640 /dev/shm/identifies
+        rm /dev/shm/identifies
+        printf 1234567 >&5
+        json 'j["size"] == 7 and j["mode"] == 0o640 and j["access"] == "rw" and j["keepable"] == "yes" and not j["kept"]' \
+                luoctl identify --json=pretty - <&5
+        exits 0 luoctl create identified
+        busctl call org.luod1 /org/luod1/session/identified org.luod1.Session Preserve tsh 77 five 5
+        json 'j["kept"] and j["session"] == "identified" and j["token"] == 77 and j["direction"] == "outgoing"' \
+                luoctl identify --json=short /proc/self/fd/5
+        exits 0 luoctl identify - <&5
+        [[ "$output" == *"in outgoing session 'identified', token 77"* ]] || fail "identify: $output"
+        json 'j["kept"] and "session" not in j' as bob luoctl identify --json=short - <&5
+        exits 0 luoctl discard identified
+        exits 0 luoctl identify - <&5
+        [[ "$output" == *"no (nobody keeps it)"* ]] || fail "identify: $output"
+        exec 5<&-
+        exits 1 luoctl identify /nonexistent
+        exits 0 luoctl identify - </dev/null
+        [[ "$output" == *"character device"* ]] || fail "identify: $output"
 }
 
 says() {

@@ -47,6 +47,15 @@ static void test_what_is_not_well_is_said_in_words(void **state) {
         assert_null(warnings[4]);
 }
 
+static void test_every_keeper_has_words(void **state) {
+        static const char *const keepers[] = { "none", "session", "unknown", "foreign" };
+
+        for (size_t i = 0; i < ARRAY_SIZE(keepers); i++)
+                assert_non_null(describe_keeper(keepers[i]));
+        assert_null(describe_keeper("of a newer luod"));
+        assert_null(describe_keeper(NULL));
+}
+
 static void test_a_kernel_without_explanation_still_warns(void **state) {
         static char impaired[] = "impaired";
         const char *warnings[WARNINGS_MAX + 1];
@@ -85,6 +94,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_all_well_needs_no_warning),
                 cmocka_unit_test(test_what_is_not_well_is_said_in_words),
+                cmocka_unit_test(test_every_keeper_has_words),
                 cmocka_unit_test(test_a_kernel_without_explanation_still_warns),
                 cmocka_unit_test(test_what_follows_from_the_kernel_is_not_repeated),
                 cmocka_unit_test(test_words_of_a_newer_luod_have_no_meaning),

@@ -59,6 +59,24 @@ static void test_metadata_is_base64_where_it_must_be(void **state) {
         assert_json(encode_value(BYTES("\xff\0\0\0")), "{\"metadata\":{\"k\":{\"base64\":\"/wAAAA==\"}}}");
 }
 
+static void test_identification_has_only_what_was_told(void **state) {
+        static char keeper[] = "session", path[] = "/org/luod1/session/vm1";
+        IdentificationInfo info = {
+                .present = present(identification_properties, "Kept") | present(identification_properties, "Keeper"),
+                .kept = true,
+                .keeper = keeper,
+                .session_path = path,
+                .token = UINT64_MAX,
+        };
+        char *json = NULL;
+
+        assert_int_equal(encode_identification(&info, JSON_SHORT, &json), 0);
+        assert_json(json, "{\"kept\":true,\"keeper\":\"session\"}");
+        info.present = present(identification_properties, "SessionPath") | present(identification_properties, "Token");
+        assert_int_equal(encode_identification(&info, JSON_SHORT, &json), 0);
+        assert_json(json, "{\"session_path\":\"/org/luod1/session/vm1\",\"token\":18446744073709551615}");
+}
+
 static void test_tokens_have_all_their_bits(void **state) {
         static char label[] = "ram", kind[] = "memfd", access[] = "ro", kept[] = "kept";
         FileInfo file = {
@@ -157,6 +175,7 @@ int main(void) {
                 cmocka_unit_test(test_modes_have_names),
                 cmocka_unit_test(test_metadata_is_text_where_it_can_be),
                 cmocka_unit_test(test_metadata_is_base64_where_it_must_be),
+                cmocka_unit_test(test_identification_has_only_what_was_told),
                 cmocka_unit_test(test_tokens_have_all_their_bits),
                 cmocka_unit_test(test_what_was_not_sent_is_left_out),
                 cmocka_unit_test(test_manager_carries_its_warnings),

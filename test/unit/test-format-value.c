@@ -79,6 +79,13 @@ static void test_time_is_local(void **state) {
         assert_non_null(format_time(buffer, UINT64_MAX));
 }
 
+static void test_user_without_a_name_is_a_number(void **state) {
+        char buffer[FORMAT_USER_MAX];
+
+        assert_string_equal(format_user(buffer, 0), "root");
+        assert_string_equal(format_user(buffer, UINT32_MAX - 7), "4294967288");
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_bytes_have_one_digit_after_the_point),
@@ -88,6 +95,7 @@ int main(void) {
                 cmocka_unit_test(test_age_has_two_units),
                 cmocka_unit_test(test_age_of_what_is_to_come),
                 cmocka_unit_test(test_time_is_local),
+                cmocka_unit_test(test_user_without_a_name_is_a_number),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -17,6 +17,7 @@ typedef struct Fixture {
         int other_end;
         ManagerInfo manager;
         SessionInfo session;
+        IdentificationInfo identification;
         SessionRows rows;
         Findings findings;
 } Fixture;
@@ -41,6 +42,7 @@ static int tear_down(void **state) {
 
         manager_info_done(&f->manager);
         session_info_done(&f->session);
+        identification_info_done(&f->identification);
         session_rows_done(&f->rows);
         findings_done(&f->findings);
         sd_bus_message_unref(f->m);
@@ -172,6 +174,32 @@ static void test_rows_are_sorted_by_name(void **state) {
         assert_int_equal(f->rows.items[1].size, 10);
 }
 
+/* A keeper that the caller may not know is left out: the path of its session is an object path, not a string. */
+static void test_identification_comes_with_or_without_the_keeper(void **state) {
+        Fixture *f = *state;
+
+        assert_true(sd_bus_message_append(f->m,
+                                          "a{sv}",
+                                          6,
+                                          "Size", "t", UINT64_C(4096),
+                                          "Seals", "as", 2, "grow", "shrink",
+                                          "Kept", "b", 1,
+                                          "Session", "s", "vm-1",
+                                          "SessionPath", "o", "/org/luod1/session/vm_2d1",
+                                          "Token", "t", UINT64_MAX) >= 0);
+        turn(f);
+
+        assert_int_equal(info_read(f->m, identification_properties, &f->identification), 0);
+        assert_true(f->identification.size == 4096);
+        assert_int_equal(f->identification.seals.n_items, 2);
+        assert_true(f->identification.kept);
+        assert_string_equal(f->identification.session_path, "/org/luod1/session/vm_2d1");
+        assert_true(f->identification.token == UINT64_MAX);
+        assert_null(f->identification.direction);
+        assert_true(f->identification.present & present(identification_properties, "SessionPath"));
+        assert_false(f->identification.present & present(identification_properties, "Direction"));
+}
+
 static void test_there_may_be_no_findings(void **state) {
         Fixture *f = *state;
 
@@ -192,6 +220,7 @@ int main(void) {
                 TEST(test_files_and_metadata_come_complete),
                 TEST(test_a_property_sent_twice_counts_once),
                 TEST(test_rows_are_sorted_by_name),
+                TEST(test_identification_comes_with_or_without_the_keeper),
                 TEST(test_there_may_be_no_findings),
         };
 
