@@ -48,7 +48,7 @@ static const char help[] =
         "\n"
         "FILE is TOKEN[:LABEL]=SPEC; SPEC is a list of, with commas between:\n"
         "  content=TEXT, random=SEED,size=N, size=N       what is in it\n"
-        "  noexec-seal, tmpfile, linked, path=FILE, opath, socket, pipe, eventfd, epoll, timerfd,\n"
+        "  noexec-seal, tmpfile, linked, unlinked, path=FILE, opath, socket, pipe, eventfd, epoll, timerfd,\n"
         "  hugetlb, device=FILE, session                  what it is, if not a memfd\n"
         "  access=ro|wo|rw, pos=N, uid=N, gid=N, mode=OCTAL,\n"
         "  seals=seal+grow+shrink+write+future-write      how it is\n"

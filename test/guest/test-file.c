@@ -76,8 +76,8 @@ static int parse_access(const char *s) {
 }
 
 static bool is_kind(const char *s) {
-        static const char *const kinds[] = { "noexec-seal", "tmpfile", "linked", "opath",  "socket",  "pipe",
-                                             "eventfd",     "epoll",   "timerfd", "hugetlb", "session", "memfd" };
+        static const char *const kinds[] = { "noexec-seal", "tmpfile", "linked",  "unlinked", "opath",   "socket", "pipe",
+                                             "eventfd",     "epoll",   "timerfd", "hugetlb",  "session", "memfd" };
 
         for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
                 if (streq(kinds[i], s))
@@ -201,12 +201,14 @@ static void spec_fill(const Spec *spec, int fd) {
 
 /* --- kinds */
 
-static int open_linked(void) {
+static int open_linked(bool unlink_it) {
         char path[] = "/dev/shm/luod-test-XXXXXX";
         int fd = mkostemp(path, O_CLOEXEC);
 
         if (fd < 0)
                 die("mkostemp: %m");
+        if (unlink_it && unlink(path) < 0)
+                die("Can't unlink '%s': %m", path);
         return fd;
 }
 
@@ -249,7 +251,9 @@ static int open_shmem(const Spec *spec) {
         else if (streq(what, "tmpfile"))
                 fd = open("/dev/shm", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
         else if (streq(what, "linked"))
-                fd = open_linked();
+                fd = open_linked(/* unlink_it= */ false);
+        else if (streq(what, "unlinked"))
+                fd = open_linked(/* unlink_it= */ true);
         else
                 return -EBADF;
         if (fd < 0)

@@ -8,8 +8,8 @@
 /* Files as a test wants them, described by a line of text:
  *
  *   what is in it   content=TEXT | random=SEED,size=N | size=N (one hole)
- *   what it is      (a memfd) | noexec-seal | tmpfile | linked | path=FILE | opath | socket | pipe | eventfd |
- *                   epoll | timerfd | hugetlb | device=FILE | session
+ *   what it is      (a memfd) | noexec-seal | tmpfile | linked | unlinked | path=FILE | opath | socket | pipe |
+ *                   eventfd | epoll | timerfd | hugetlb | device=FILE | session
  *   how it is open  access=ro|wo|rw, pos=N, uid=N, gid=N, mode=OCTAL, seals=seal+grow+shrink+write+future-write
  *   or another one  same=TOKEN | dup=TOKEN | reopen=TOKEN (of this call)
  *   afterwards      truncate-after | write-after=TEXT
