@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # vm: luod-stopped
-# vm: kernel=6.19
+# vm: kernel=7.3,7.3+patches,6.19,6.19+patches
 # What luod builds on, seen from the kernel's side: a memfd that is preserved is refused a second time, through whatever
 # file descriptor and session, and a session takes only what is meant for its direction. 6.19 needs kernel-patches/6.19/
 # for both; without them it accepts a second preserve.
