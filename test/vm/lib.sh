@@ -91,10 +91,13 @@ apt_private() {
 
 # apt_private_update [force]: fetch the indices of the suites that carry kernels; a day old is new enough.
 apt_private_update() {
-        local dir="$cache/apt" mirror suite
+        local dir="$cache/apt" mirror suite apt_lock
 
         mirror=$(debian_mirror)
         mkdir -p "$dir/lists/partial" "$dir/cache/archives/partial"
+        # Two kernels may be wanted at once. The lock ends with the function, or with the script.
+        exec {apt_lock}>"$dir/lock"
+        flock "$apt_lock"
         for suite in trixie-backports forky sid experimental; do
                 printf '%s [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] %s %s main\n' \
                         deb "$mirror" "$suite" deb-src "$mirror" "$suite"
@@ -102,6 +105,7 @@ apt_private_update() {
         if [[ "${1:-}" != force ]] && cmp -s "$dir/sources.list.new" "$dir/sources.list" &&
                 [[ -n "$(find "$dir/updated" -mmin -1440 2>/dev/null)" ]]; then
                 rm "$dir/sources.list.new"
+                exec {apt_lock}>&-
                 return
         fi
         mv "$dir/sources.list.new" "$dir/sources.list"
@@ -111,4 +115,5 @@ apt_private_update() {
         apt_private apt-get update >"$dir/update.log" 2>&1 ||
                 say "not every index could be read, going on with what is there: $(grep '^E:' "$dir/update.log" | head -n1)"
         touch "$dir/updated"
+        exec {apt_lock}>&-
 }
