@@ -220,8 +220,9 @@ int preserve_failure(int error, const FileRecord *record, Failure *ret) {
         case EBUSY:
                 return failure_set(ret, FAILURE_ALREADY_PRESERVED,
                                    "The kernel keeps this object already (token %llu), but not for a file that luod knows: it "
-                                   "came over the last live update in a session that is not finished yet, or it is in "
-                                   "systemd's fd store or a session of another agent",
+                                   "came over the last live update in a session that is not finished yet, it is in systemd's "
+                                   "fd store or a session of another agent, or luod took it before it was restarted and can't "
+                                   "tell it any more",
                                    (unsigned long long) record->token);
         case ENOMEM:
                 return failure_set(ret, FAILURE_OUT_OF_MEMORY,
