@@ -43,17 +43,22 @@ static const char help[] =
         "  --again=SESSION:TOKEN after preserve: Preserve the first file, opened once more, there; --expect is\n"
         "                        about this call then\n"
         "  --expect=ERROR        the call must fail with this error\n"
+        "  --fail-finish         retrieve: the kernel refuses the next Finish of the objects' session\n"
         "  --hold                keep running (and all files open) until stdin ends\n"
         "  --drop                send the call over another connection, and close that without waiting for the answer\n"
         "\n"
         "FILE is TOKEN[:LABEL]=SPEC; SPEC is a list of, with commas between:\n"
         "  content=TEXT, random=SEED,size=N, size=N       what is in it\n"
         "  noexec-seal, tmpfile, linked, unlinked, path=FILE, opath, socket, pipe, eventfd, epoll, timerfd,\n"
-        "  hugetlb, device=FILE, session                  what it is, if not a memfd\n"
+        "  hugetlb, device=FILE, session, object          what it is, if not a memfd\n"
+        "  fail-preserve=ERRNO, fail-freeze=ERRNO, fail-retrieve=ERRNO\n"
+        "                                                 what the kernel is to refuse once, of an object\n"
         "  access=ro|wo|rw, pos=N, uid=N, gid=N, mode=OCTAL,\n"
         "  seals=seal+grow+shrink+write+future-write      how it is\n"
-        "  same=TOKEN, dup=TOKEN, reopen=TOKEN            an earlier one of the call\n"
+        "  same=TOKEN, dup=TOKEN, reopen=TOKEN, second=TOKEN\n"
+        "                                                 an earlier one of the call\n"
         "  truncate-after, write-after=TEXT               done after the call, result printed\n"
+        "  write-last=TEXT                                done when --hold ends, result printed\n"
         "\n"
         "A line for batch is VERB, options and arguments, with a tab after each but the last; \\t, \\n, \\\\ and\n"
         "\\xNN stand for bytes. It ends at the first that gives another status than 0, and says which.\n"
@@ -64,7 +69,7 @@ static const char help[] =
 static struct {
         const char *expect;
         const char *again;
-        bool each, many, accept_write_seal, hold, drop, print, retrieve;
+        bool each, many, accept_write_seal, hold, drop, print, retrieve, fail_finish;
 } options;
 
 /* --- small calls */
@@ -286,7 +291,7 @@ static void hold_until_stdin_ends(void) {
 static int preserve_again(sd_bus *bus, const TestFile *file) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
         _cleanup_free_ char *session = strdup(options.again);
-        _cleanup_(closep) int fd = test_file_reopen(file->fd, O_RDWR);
+        _cleanup_(closep) int fd = test_file_again(file->fd);
         char *token = session ? strrchr(session, ':') : NULL;
 
         if (!token)
@@ -324,6 +329,8 @@ static int verb_preserve(sd_bus *bus, int argc, char **argv) {
         }
         if (options.hold)
                 hold_until_stdin_ends();
+        for (size_t i = 0; i < n; i++)
+                test_file_act_at_last(files + i);
         while (n > 0)
                 test_file_done(files + --n);
         return status;
@@ -365,6 +372,8 @@ static void read_files(sd_bus_message *reply, uint64_t only_token, void (*found)
 
 static void print_file(uint64_t token, int fd, void *userdata) {
         test_file_print(token, fd);
+        if (options.fail_finish)
+                test_file_fail_to_finish(fd);
 }
 
 static int verb_retrieve(sd_bus *bus, int argc, char **argv) {
@@ -498,7 +507,8 @@ static void parse_options(int argc, char **argv) {
                 { "drop", no_argument, NULL, 'd' },     { "retrieve", no_argument, NULL, 'r' },
                 { "each", no_argument, NULL, 'E' },
                 { "print", no_argument, NULL, 'p' },    { "again", required_argument, NULL, 'A' },
-                { "help", no_argument, NULL, 'h' },     {},
+                { "fail-finish", no_argument, NULL, 'F' }, { "help", no_argument, NULL, 'h' },
+                {},
         };
 
         for (int c; (c = getopt_long(argc, argv, "h", long_options, NULL)) >= 0;)
@@ -529,6 +539,9 @@ static void parse_options(int argc, char **argv) {
                         break;
                 case 'r':
                         options.retrieve = true;
+                        break;
+                case 'F':
+                        options.fail_finish = true;
                         break;
                 case 'h':
                         fputs(help, stdout);

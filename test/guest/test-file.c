@@ -14,6 +14,7 @@
 #include "fd-util.h"
 #include "luo-abi.h"
 #include "test-file.h"
+#include "test-object.h"
 #include "test-util.h"
 
 #ifndef MFD_NOEXEC_SEAL
@@ -38,7 +39,7 @@ typedef struct Spec {
         const char *what; /* NULL: a memfd */
         const char *path;
         const char *content;
-        const char *write_after;
+        const char *write_after, *write_last;
         uint64_t seed, size, position;
         bool random;
         int access;
@@ -48,6 +49,7 @@ typedef struct Spec {
         Reference reference;
         uint64_t referred;
         bool truncate_after;
+        unsigned fail[_TEST_OBJECT_FAIL_MAX]; /* of an object */
 } Spec;
 
 static unsigned parse_seals(char *s) {
@@ -77,7 +79,8 @@ static int parse_access(const char *s) {
 
 static bool is_kind(const char *s) {
         static const char *const kinds[] = { "noexec-seal", "tmpfile", "linked",  "unlinked", "opath",   "socket", "pipe",
-                                             "eventfd",     "epoll",   "timerfd", "hugetlb",  "session", "memfd" };
+                                             "eventfd",     "epoll",   "timerfd", "hugetlb",  "session", "memfd",
+                                             "object" };
 
         for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
                 if (streq(kinds[i], s))
@@ -119,8 +122,18 @@ static void spec_set(Spec *spec, const char *key, char *value) {
                 spec_set_reference(spec, REFERENCE_DUP, value);
         else if (streq(key, "reopen"))
                 spec_set_reference(spec, REFERENCE_REOPEN, value);
+        else if (streq(key, "second"))
+                spec_set_reference(spec, REFERENCE_SECOND, value);
+        else if (streq(key, "fail-preserve"))
+                spec->fail[TEST_OBJECT_FAIL_PRESERVE] = (unsigned) parse_number(value);
+        else if (streq(key, "fail-freeze"))
+                spec->fail[TEST_OBJECT_FAIL_FREEZE] = (unsigned) parse_number(value);
+        else if (streq(key, "fail-retrieve"))
+                spec->fail[TEST_OBJECT_FAIL_RETRIEVE] = (unsigned) parse_number(value);
         else if (streq(key, "write-after"))
                 spec->write_after = value;
+        else if (streq(key, "write-last"))
+                spec->write_last = value;
         else
                 usage("A file has no '%s='", key);
 }
@@ -316,6 +329,58 @@ static void make_shmem(const Spec *spec, int fd, TestFile *ret) {
         ret->spare = fd;
 }
 
+/* --- objects of the kernel's test file handler */
+
+static int open_object(void) {
+        _cleanup_(closep) int device = open(TEST_OBJECT_DEVICE, O_RDWR | O_CLOEXEC);
+        int fd;
+
+        if (device < 0)
+                die("%s: %m", TEST_OBJECT_DEVICE);
+        fd = ioctl(device, TEST_OBJECT_NEW, O_CLOEXEC);
+        if (fd < 0)
+                die("Can't make an object: %m");
+        return fd;
+}
+
+static void fail_object(int fd, TestObjectFailAt at, unsigned error) {
+        struct test_object_fail arg = { .at = at, .error = error };
+
+        if (ioctl(fd, TEST_OBJECT_FAIL, &arg) < 0)
+                die("Can't tell an object to fail: %m");
+}
+
+void test_file_fail_to_finish(int fd) {
+        fail_object(fd, TEST_OBJECT_FAIL_FINISH, EBUSY);
+}
+
+static void make_object(const Spec *spec, TestFile *ret) {
+        int fd = open_object();
+
+        if (spec->content || spec->random)
+                spec_fill(spec, fd);
+        if (lseek(fd, (off_t) spec->position, SEEK_SET) < 0)
+                die("lseek: %m");
+        for (TestObjectFailAt at = 0; at < _TEST_OBJECT_FAIL_MAX; at++)
+                if (spec->fail[at] != 0)
+                        fail_object(fd, at, spec->fail[at]);
+        ret->fd = fd;
+        ret->spare = fd_dup(fd);
+        if (ret->spare < 0)
+                die("Can't copy an fd: %s", strerror(-ret->spare));
+}
+
+static int object_second(int fd) {
+        fd = ioctl(fd, TEST_OBJECT_SECOND, O_CLOEXEC);
+        return fd < 0 ? -errno : fd;
+}
+
+int test_file_again(int fd) {
+        int second = object_second(fd);
+
+        return second == -ENOTTY || second == -EINVAL ? test_file_reopen(fd, O_RDWR) : second;
+}
+
 static int find_referred(const Spec *spec, const TestFile *earlier, size_t n) {
         int fd;
 
@@ -326,6 +391,8 @@ static int find_referred(const Spec *spec, const TestFile *earlier, size_t n) {
                         fd = test_file_reopen(earlier[i].fd, O_RDWR);
                 else if (spec->reference == REFERENCE_DUP)
                         fd = fd_dup(earlier[i].fd);
+                else if (spec->reference == REFERENCE_SECOND)
+                        fd = object_second(earlier[i].fd);
                 else
                         fd = earlier[i].fd;
                 if (fd < 0)
@@ -361,10 +428,15 @@ void test_file_make(const char *text, const TestFile *earlier, size_t n_earlier,
                 .referred = spec.referred,
                 .truncate_after = spec.truncate_after,
                 .write_after = spec.write_after ? strdup(spec.write_after) : NULL,
+                .write_last = spec.write_last ? strdup(spec.write_last) : NULL,
         };
 
         if (spec.reference != REFERENCE_NONE) {
                 ret->fd = find_referred(&spec, earlier, n_earlier);
+                return;
+        }
+        if (spec.what && streq(spec.what, "object")) {
+                make_object(&spec, ret);
                 return;
         }
         fd = open_shmem(&spec);
@@ -380,21 +452,28 @@ void test_file_done(TestFile *file) {
         safe_close(file->spare);
         free(file->label);
         free(file->write_after);
+        free(file->write_last);
         *file = (TestFile) { .fd = -EBADF, .spare = -EBADF };
 }
 
+static void write_at_start(const TestFile *file, const char *text) {
+        if (text)
+                printf("token=%llu written=%s\n", (unsigned long long) file->token,
+                       pwrite(file->spare, text, strlen(text), 0) < 0 ? strerrorname_np(errno) : "yes");
+}
+
 void test_file_act_afterwards(const TestFile *file) {
-        unsigned long long token = file->token;
         struct stat st;
 
         /* A preserved file has its size frozen: this is how to see whether it is one. */
         if (file->truncate_after && fstat(file->spare, &st) >= 0)
-                printf("token=%llu truncated=%s\n", token,
+                printf("token=%llu truncated=%s\n", (unsigned long long) file->token,
                        ftruncate(file->spare, st.st_size + 1) < 0 ? strerrorname_np(errno) : "yes");
-        if (file->write_after)
-                printf("token=%llu written=%s\n", token,
-                       pwrite(file->spare, file->write_after, strlen(file->write_after), 0) < 0 ? strerrorname_np(errno)
-                                                                                                : "yes");
+        write_at_start(file, file->write_after);
+}
+
+void test_file_act_at_last(const TestFile *file) {
+        write_at_start(file, file->write_last);
 }
 
 /* --- looking at one */

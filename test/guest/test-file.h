@@ -11,14 +11,16 @@
  *   what it is      (a memfd) | noexec-seal | tmpfile | linked | unlinked | path=FILE | opath | socket | pipe |
  *                   eventfd | epoll | timerfd | hugetlb | device=FILE | session
  *   how it is open  access=ro|wo|rw, pos=N, uid=N, gid=N, mode=OCTAL, seals=seal+grow+shrink+write+future-write
- *   or another one  same=TOKEN | dup=TOKEN | reopen=TOKEN (of this call)
- *   afterwards      truncate-after | write-after=TEXT
+ *                   of an object: fail-preserve=ERRNO, fail-freeze=ERRNO, fail-retrieve=ERRNO
+ *   or another one  same=TOKEN | dup=TOKEN | reopen=TOKEN | second=TOKEN (of this call)
+ *   afterwards      truncate-after | write-after=TEXT | write-last=TEXT
  */
 typedef enum Reference {
         REFERENCE_NONE,
         REFERENCE_SAME,   /* the very same fd */
         REFERENCE_DUP,    /* dup() of it */
         REFERENCE_REOPEN, /* the same file, opened once more */
+        REFERENCE_SECOND, /* another file of the same object */
 } Reference;
 
 typedef struct TestFile {
@@ -29,7 +31,7 @@ typedef struct TestFile {
         Reference reference;
         uint64_t referred; /* token */
         bool truncate_after;
-        char *write_after;
+        char *write_after, *write_last;
 } TestFile;
 
 /* "TOKEN[:LABEL]=SPEC". The earlier files of the call are there for the references. Ends the program when the
@@ -40,8 +42,16 @@ void test_file_done(TestFile *file);
 /* The same file, opened once more. Returns the fd or -errno. */
 int test_file_reopen(int fd, int flags);
 
+/* The same, open for both, or another file of the same object. */
+int test_file_again(int fd);
+
+/* An object that was retrieved: the next finish of its session is to be refused by the kernel. */
+void test_file_fail_to_finish(int fd);
+
 /* What the file's "afterwards" asks for; prints what came of it. */
 void test_file_act_afterwards(const TestFile *file);
+/* The same for what is to be done when everything else is. */
+void test_file_act_at_last(const TestFile *file);
 
 /* Prints what an fd is like: owner, mode, access, position, size, seals, cloexec, whether writing works, checksum and
  * beginning of the content ("?" where the caller may not read). Leaves everything about it as it is. */
