@@ -22,9 +22,10 @@ run_selftest() {
         fi
 }
 
-# Those that take --stage.
+# Those with two stages. They all take -s, and say which one they are in; what does that for them is linked into the others
+# as well, but not what is said in the second.
 staged_selftests() {
-        grep -laF -- '--stage' "$selftests"/* | sed 's,.*/,,'
+        grep -laF '[STAGE 2]' "$selftests"/* | sed 's,.*/,,'
 }
 
 [[ -x $selftests/liveupdate ]] || fail "the kernel's selftests are not here"
@@ -38,6 +39,6 @@ if [[ $VM_BOOT == 0 ]]; then
         load_kernel
 fi
 for name in $(staged_selftests); do
-        run_selftest "$name" --stage $((VM_BOOT + 1))
+        run_selftest "$name" -s $((VM_BOOT + 1))
 done
 [[ $VM_BOOT == 1 ]] || kexec_hard
