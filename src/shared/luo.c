@@ -14,6 +14,10 @@
 #include "luo.h"
 #include "macro.h"
 
+#ifndef MFD_NOEXEC_SEAL
+#define MFD_NOEXEC_SEAL 0x0008U
+#endif
+
 static int kernel_device_open(const LuoOps *ops) {
         int fd = open(LUO_DEVICE, O_RDWR | O_CLOEXEC);
 
@@ -135,10 +139,10 @@ int luo_token_is_known(const LuoOps *ops, int session, uint64_t token) {
 /* An empty file: keeping it twice, where that is not refused, puts no page at risk. FINISH comes first, as where it is not
  * refused it drops what the session keeps. */
 static int session_features(const LuoOps *ops, int session) {
-        _cleanup_(closep) int fd = memfd_create("luod-probe", MFD_CLOEXEC);
+        _cleanup_(closep) int fd = memfd_create("luod-probe", MFD_CLOEXEC | MFD_NOEXEC_SEAL);
         int features = LUO_FEATURE_PROBED, r;
 
-        if (fd < 0)
+        if (fd < 0) /* where vm.memfd_noexec=2 nothing else is allowed */
                 return -errno;
         if (ops->finish(ops, session) == -EINVAL)
                 features |= LUO_FEATURE_DIRECTION;
