@@ -55,7 +55,7 @@ static void describe_type(int fd, FileKind kind, char ret[static FILE_TYPE_LENGT
         static const char anonymous[] = "anon_inode:", memfd[] = "/memfd:";
         char path[64], link[FILE_TYPE_LENGTH_MAX + 1];
         const char *type = "tmpfs file";
-        struct stat st = {};
+        struct statx sx = {};
         ssize_t n;
 
         (void) snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
@@ -65,8 +65,10 @@ static void describe_type(int fd, FileKind kind, char ret[static FILE_TYPE_LENGT
                 type = link;
         else if (strncmp(link, memfd, strlen(memfd)) == 0)
                 type = "memfd";
-        else if (kind != FILE_KIND_MEMFD)
-                type = fstat(fd, &st) < 0 ? "file" : type_of_mode(st.st_mode);
+        else if (kind != FILE_KIND_MEMFD) { /* no file system is asked: one of somebody's own may not answer */
+                (void) statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE, &sx);
+                type = type_of_mode(sx.stx_mode);
+        }
         (void) snprintf(ret, FILE_TYPE_LENGTH_MAX + 1, "%s", type);
 }
 
