@@ -40,8 +40,8 @@ static const char help[] =
         "  --many                PreserveMany, RetrieveMany even for one\n"
         "  --accept-write-seal   option of PreserveMany\n"
         "  --print               after preserve: print the files as retrieve does\n"
-        "  --again=SESSION:TOKEN after preserve: Preserve the first file, opened once more, there; --expect is\n"
-        "                        about this call then\n"
+        "  --again=SESSION:TOKEN after preserve or retrieve: Preserve the first file, opened once more, there;\n"
+        "                        --expect is about this call then\n"
         "  --expect=ERROR        the call must fail with this error\n"
         "  --fail-finish         retrieve: the kernel refuses the next Finish of the objects' session\n"
         "  --hold                keep running (and all files open) until stdin ends\n"
@@ -288,10 +288,10 @@ static void hold_until_stdin_ends(void) {
                 ;
 }
 
-static int preserve_again(sd_bus *bus, const TestFile *file) {
+static int preserve_again(sd_bus *bus, int first) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
         _cleanup_free_ char *session = strdup(options.again);
-        _cleanup_(closep) int fd = test_file_again(file->fd);
+        _cleanup_(closep) int fd = test_file_again(first);
         char *token = session ? strrchr(session, ':') : NULL;
 
         if (!token)
@@ -319,7 +319,7 @@ static int verb_preserve(sd_bus *bus, int argc, char **argv) {
         if (options.again) {
                 status = test_bus_call(bus, m, /* expect= */ NULL, /* ret_reply= */ NULL);
                 if (status == EXIT_SUCCESS)
-                        status = preserve_again(bus, files);
+                        status = preserve_again(bus, files[0].fd);
         } else
                 status = call_and_end(bus, m);
         for (size_t i = 0; i < n; i++) {
@@ -371,19 +371,29 @@ static void read_files(sd_bus_message *reply, uint64_t only_token, void (*found)
 }
 
 static void print_file(uint64_t token, int fd, void *userdata) {
+        int *first = userdata;
+
         test_file_print(token, fd);
+        if (*first < 0)
+                *first = fd;
         if (options.fail_finish)
                 test_file_fail_to_finish(fd);
 }
 
 static int verb_retrieve(sd_bus *bus, int argc, char **argv) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
-        int status;
+        const char *expect = options.expect;
+        int status, first = -EBADF;
 
+        if (options.again)
+                options.expect = NULL;
         reply = retrieve(bus, argv[0], argv + 1, (size_t) argc - 1, &status);
+        options.expect = expect;
         if (!reply)
                 return status;
-        read_files(reply, parse_number(argv[1]), print_file, NULL);
+        read_files(reply, parse_number(argv[1]), print_file, &first);
+        if (options.again)
+                status = preserve_again(bus, first);
         if (options.hold)
                 hold_until_stdin_ends();
         return status;

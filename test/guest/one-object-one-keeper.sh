@@ -7,13 +7,45 @@
 . /usr/lib/luod/tests/guest/lib.sh
 . /usr/lib/luod/tests/guest/client-lib.sh
 
+name=keepers${LUOD_GUEST_RACES:+-$LUOD_GUEST_RACES}
 ways=(same dup reopen passed tmpfile unlinked)
 [[ ! -e /dev/luo_test_file ]] || ways+=(object)
 if [[ $(uname -r) == 7.3*-patches && ! -e /dev/luo_test_file ]]; then
         fail "this kernel should have the test file handler"
 fi
 
-before=$(luod_other_fds)
-"$TESTS/luod-test-keepers" keepers alice "${LUOD_GUEST_RACES:-150}" "${ways[@]}"
-assert_nothing_leaked "$before"
-assert_eq "the sessions that are left" "$(luoctl list --no-legend | grep -c keepers || true)" 0
+matrix() {
+        local before
+
+        before=$(luod_other_fds)
+        "$TESTS/luod-test-keepers" "$name" alice "${LUOD_GUEST_RACES:-150}" "${ways[@]}"
+        assert_nothing_leaked "$before"
+        assert_eq "the sessions that are left" "$(luoctl list --no-legend | grep -c "^$name" || true)" 0
+}
+
+# What came over is kept from Retrieve() to Finish(), whoever has it in hand.
+incoming() {
+        local line
+
+        client create "$name-next"
+        line=$(client retrieve "$name-in" 1)
+        assert_eq "what came over" "$(field head "$line")" over
+        refused AlreadyPreserved retrieve "--again=$name-next:1" "$name-in" 1
+        # shellcheck disable=SC2154
+        [[ "$output" == *"'$name-in' under token 1"*"Finish()"* ]] || fail "it does not say who keeps it: $output"
+        systemctl restart luod.service
+        refused AlreadyPreserved retrieve "--again=$name-next:1" "$name-in" 1
+        client renew "$name-in" "$name-renewed" 1
+        client discard "$name-next"
+        client discard "$name-renewed"
+}
+
+case $VM_BOOT in
+        0)
+                matrix
+                client create "$name-in"
+                client preserve "$name-in" 1=content=over
+                next_boot
+                ;;
+        1) incoming ;;
+esac
