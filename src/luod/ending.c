@@ -1,6 +1,4 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include <time.h>
-
 #include "fd-util.h"
 #include "operations.h"
 #include "parts.h"
@@ -16,9 +14,6 @@
  *   answer
  *
  * From the intent on a restarted luod goes on with it. */
-
-/* PID 1 closes what it removes from the store in a process of its own, a moment later. */
-#define LAST_CLOSE_TIMEOUT_USEC (5ULL * 1000 * 1000)
 
 typedef struct Ending {
         Job job;
@@ -92,32 +87,12 @@ static void ending_complete(Ending *e) {
  * when the name is free again, and only then may the files be changed or kept anew. */
 static void await_last_close(void *arg, WorkerReply *reply) {
         Ending *e = arg;
-        const LuoOps *luo = e->job.manager->luo;
-        uint64_t pause = DEVICE_BUSY_RETRY_FIRST_USEC, waited = 0;
 
         for (size_t i = 0; i < e->n_fds; i++)
                 safe_close(e->fds[i]);
-
-        for (size_t i = 0; e->outgoing && i < e->n_fds;) {
-                _cleanup_(closep) int device = luo_device_open_patiently(luo, DEVICE_BUSY_TIMEOUT_USEC);
-                struct timespec ts = { .tv_nsec = (long) pause * 1000 };
-                int fd;
-
-                if (device < 0)
+        for (size_t i = 0; e->outgoing && i < e->n_fds; i++)
+                if (kernel_session_await_end(e->job.manager->luo, e->knames[i]) < 0)
                         return;
-                fd = luo->session_create(luo, device, e->knames[i]);
-                if (fd >= 0) {
-                        safe_close(fd);
-                        i++;
-                        continue;
-                }
-                if (fd != -EEXIST || waited >= LAST_CLOSE_TIMEOUT_USEC)
-                        return;
-                device = safe_close(device);
-                (void) nanosleep(&ts, NULL);
-                waited += pause;
-                pause = MIN(pause * 2, DEVICE_BUSY_RETRY_MAX_USEC);
-        }
 }
 
 static void on_closed(WorkerReply *reply, void *userdata) {

@@ -4,6 +4,7 @@
 #include <limits.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "index-page.h"
@@ -13,6 +14,8 @@
 #include "stop-point.h"
 
 #define UPKEEP_RETRY_USEC (1000ULL * 1000)
+/* PID 1 closes what it removes from the store in a process of its own, a moment later. */
+#define LAST_CLOSE_TIMEOUT_USEC (5ULL * 1000 * 1000)
 
 /* What a push needs to remember: parts may be closed while it is under way. */
 typedef struct Push {
@@ -182,13 +185,42 @@ unsigned part_missing_pages(const Part *part, uint64_t end) {
 
 /* --- dropping one */
 
+int kernel_session_await_end(const LuoOps *luo, const char *kname) {
+        uint64_t pause = DEVICE_BUSY_RETRY_FIRST_USEC, waited = 0;
+
+        for (;;) {
+                _cleanup_(closep) int device = luo_device_open_patiently(luo, DEVICE_BUSY_TIMEOUT_USEC), fd = -EBADF;
+                struct timespec ts = { .tv_nsec = (long) pause * 1000 };
+
+                if (device < 0)
+                        return device;
+                fd = luo->session_create(luo, device, kname);
+                if (fd != -EEXIST)
+                        return MIN(fd, 0);
+                if (waited >= LAST_CLOSE_TIMEOUT_USEC)
+                        return -ETIMEDOUT;
+                device = safe_close(device); /* others wait for it */
+                (void) nanosleep(&ts, NULL);
+                waited += pause;
+                pause = MIN(pause * 2, DEVICE_BUSY_RETRY_MAX_USEC);
+        }
+}
+
 typedef struct Drop {
         Manager *manager;
+        char kname[KNAME_SIZE]; /* to wait for its end; or empty */
+        int fd;
         part_dropped_fn done;
         void *userdata;
 } Drop;
 
-static void nothing(void *arg, WorkerReply *reply) {
+static void drop_last_copy(void *arg, WorkerReply *reply) {
+        Drop *drop = arg;
+
+        if (drop->kname[0] == '\0') /* with the child's end */
+                return;
+        safe_close(drop->fd);
+        (void) kernel_session_await_end(drop->manager->luo, drop->kname);
 }
 
 static void on_dropped(WorkerReply *reply, void *userdata) {
@@ -198,15 +230,16 @@ static void on_dropped(WorkerReply *reply, void *userdata) {
         drop->done(drop->userdata);
 }
 
-void part_drop(Manager *m, Part *part, part_dropped_fn done, void *userdata) {
+void part_drop(Manager *m, Part *part, bool was_stored, part_dropped_fn done, void *userdata) {
         Drop *drop = malloc(sizeof(*drop));
         int fd = part->fd, r = -ENOMEM;
 
         part_unlink_pages(m, part);
         if (drop) {
-                *drop = (Drop) { .manager = m, .done = done, .userdata = userdata };
-                /* The child's copy is the last one. */
-                r = worker_run(&m->workers, nothing, drop, &fd, 1, /* flags= */ 0, on_dropped, drop);
+                *drop = (Drop) { .manager = m, .fd = fd, .done = done, .userdata = userdata };
+                if (was_stored && !m->workers.inline_) /* tests: nobody else has copies */
+                        (void) snprintf(drop->kname, sizeof(drop->kname), "%s", part->record.kname);
+                r = worker_run(&m->workers, drop_last_copy, drop, &fd, 1, /* flags= */ 0, on_dropped, drop);
         }
         part_close(&m->state, part);
         if (r < 0) {

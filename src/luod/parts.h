@@ -40,11 +40,15 @@ int part_map_next_page(Manager *manager, Part *part);
 /* The names of the index files are of no use once the part is gone. */
 void part_unlink_pages(Manager *manager, const Part *part);
 
-/* Drops an outgoing part that the custodian does not have, with all that it keeps: only where that was decided. The last
- * close, which may take its time, happens in a child; @done is called when the kernel has let go. The part must have no
- * files any more and is gone on return. */
+/* For a child process that has closed all copies of an outgoing kernel session but PID 1's: waits until that is gone, too,
+ * which shows in its name being free. 0, or -errno: -ETIMEDOUT after 5 s, or the device could not be had. */
+int kernel_session_await_end(const LuoOps *luo, const char *kname);
+
+/* Drops an outgoing part with all that it keeps: only where that was decided. The custodian must not have it any more; with
+ * @was_stored it had it, or may have had. The last close, which may take its time, happens in a child; @done is called when
+ * the kernel has let go. The part must have no files any more and is gone on return. */
 typedef void (*part_dropped_fn)(void *userdata);
-void part_drop(Manager *manager, Part *part, part_dropped_fn done, void *userdata);
+void part_drop(Manager *manager, Part *part, bool was_stored, part_dropped_fn done, void *userdata);
 
 /* A fresh FDNAME: a few bytes, never used before; that of the ledger's part is marked as such. */
 void part_assign_fdname(Manager *manager, Part *part);

@@ -53,6 +53,7 @@ typedef struct Preservation {
         IndexHead head;       /* for them; page is filled in by the child */
         uint64_t holes;       /* counted in Manager.holes_in_flight while the child runs */
         bool repeated;        /* the file was found as an intent that nobody has settled */
+        bool pushed;          /* the custodian has its part, or may have had it */
         bool kernel_has_it;   /* what is left to do is to wait for custody, and to commit */
 } Preservation;
 
@@ -599,7 +600,7 @@ static void drop_part(Preservation *p) {
         drop_intents(p);
         if (p->part->session)
                 (void) store_put_part_gone(&m->store, p->part);
-        part_drop(m, TAKE_PTR(p->part), on_part_dropped, p);
+        part_drop(m, TAKE_PTR(p->part), p->pushed, on_part_dropped, p);
 }
 
 static void on_removed_from_custody(int error, void *userdata) {
@@ -654,6 +655,7 @@ static void on_many_preserved(WorkerReply *reply, void *userdata) {
                 r = write_intents(p);
         if (r >= 0) {
                 stop_point("many:intent");
+                p->pushed = true;
                 r = part_push(m, p->part, on_many_in_custody, p);
         }
         if (r < 0) {

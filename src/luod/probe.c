@@ -55,7 +55,7 @@ static void on_tried(WorkerReply *reply, void *userdata) {
                 probe_end(p);
                 return;
         }
-        part_drop(p->manager, TAKE_PTR(p->part), probe_end, p);
+        part_drop(p->manager, TAKE_PTR(p->part), /* was_stored= */ false, probe_end, p);
 }
 
 int probe_start(Manager *m, const int *fds, size_t n, probe_done_fn done, void *userdata) {
