@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <fcntl.h>
-#include <linux/falloc.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -89,13 +88,10 @@ static void refuse(Identifying *i, Keepable keepable, const char *reason) {
         failure_set(&i->result.reason, FAILURE_UNSUPPORTED_FILE, "%s", reason);
 }
 
-/* In a child: the file's lock may be held by whoever is changing it. values: 1 it is frozen. */
 static void look_whether_frozen(void *arg, WorkerReply *reply) {
-        static const off_t beyond = INT64_MAX - 8192; /* no page of any file is touched there */
         const Identifying *i = arg;
 
-        reply->values[0] = (uint64_t) i->result.record.size < (uint64_t) beyond &&
-                           fallocate(i->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, beyond, 1) < 0 && errno == EPERM;
+        reply->values[0] = file_is_frozen(i->fd);
 }
 
 static void on_looked(WorkerReply *reply, void *userdata) {
@@ -107,11 +103,9 @@ static void on_looked(WorkerReply *reply, void *userdata) {
 }
 
 static void identify_shmem(Identifying *i) {
-        const FileRecord *r = &i->result.record;
-        bool answers = r->access != O_RDONLY && !(r->seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE));
         Manager *m = i->job.manager;
 
-        if (!answers || m->support != LUO_SUPPORTED ||
+        if (m->support != LUO_SUPPORTED ||
             worker_run(&m->workers, look_whether_frozen, i, &i->fd, 1, /* flags= */ 0, on_looked, i) < 0)
                 identifying_end(i);
 }

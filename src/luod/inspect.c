@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <fcntl.h>
+#include <linux/falloc.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
@@ -64,6 +65,21 @@ uint64_t file_holes(int fd) {
         if (fcntl(fd, F_GET_SEALS) < 0 || fstat(fd, &st) < 0) /* its handler knows what it takes */
                 return 0;
         return holes_of(&st);
+}
+
+bool file_is_frozen(int fd) {
+        static const off_t beyond = INT64_MAX - 8192; /* no page of any file is touched there */
+        _cleanup_(closep) int anew = -EBADF;
+        struct stat st;
+        char path[64];
+
+        if (fstat(fd, &st) < 0 || st.st_size >= beyond || (fcntl(fd, F_GET_SEALS) & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE)))
+                return false;
+        if ((fcntl(fd, F_GETFL) & O_ACCMODE) == O_RDONLY) {
+                (void) snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+                fd = anew = open(path, O_RDWR | O_CLOEXEC | O_NOCTTY);
+        }
+        return fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, beyond, 1) < 0 && errno == EPERM;
 }
 
 static int check_holes(const struct stat *st, Failure *failure) {

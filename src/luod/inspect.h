@@ -18,6 +18,11 @@ int file_inspect(int fd, uid_t uid, bool accept_write_seal, FileRecord *ret, Fai
 /* The same without a judgement: only fills *ret. 0 or -errno. */
 int file_describe(int fd, FileRecord *ret);
 
+/* Whether a shmem file is frozen, as it is while somebody has it kept: it refuses a hole where it has nothing. false also
+ * where that can't be told (it is sealed against writing). Takes the file's lock, which somebody may hold: not for the event
+ * loop. */
+bool file_is_frozen(int fd);
+
 /* The bytes that PRESERVE would fill in: 0 for what is no shmem file. */
 uint64_t file_holes(int fd);
 /* Whether that many bytes can be filled with MEMORY_RESERVE left free. */

@@ -53,6 +53,7 @@ typedef struct Preservation {
         IndexHead head;       /* for them; page is filled in by the child */
         uint64_t holes;       /* counted in Manager.holes_in_flight while the child runs */
         bool repeated;        /* the file was found as an intent that nobody has settled */
+        bool check_frozen;    /* the kernel would take an object twice */
         bool pushed;          /* the custodian has its part, or may have had it */
         bool kernel_has_it;   /* what is left to do is to wait for custody, and to commit */
 } Preservation;
@@ -312,6 +313,9 @@ static void preserve_files(void *arg, WorkerReply *reply) {
         for (size_t i = 0; i < p->n && reply->error >= 0; i++) {
                 /* Again, as the client may have punched new ones. */
                 reply->error = memory_has_room(file_holes(p->fds[i])) ? 0 : -ENOMEM;
+                /* Somebody else's (a raw session, systemd's fd store), where the kernel does not see to that. */
+                if (reply->error >= 0 && p->check_frozen && p->records[i].kind == FILE_KIND_MEMFD && file_is_frozen(p->fds[i]))
+                        reply->error = -EBUSY;
                 if (reply->error >= 0)
                         reply->error = luo->preserve(luo, p->session_fd, p->records[i].ktoken, p->fds[i]);
                 reply->n_done += reply->error >= 0;
@@ -868,6 +872,7 @@ int operation_preserve(Manager *m,
                          .free = preservation_free },
                 .uid = uid,
                 .many = many,
+                .check_frozen = !(m->features & LUO_FEATURE_ONE_KEEPER),
                 .records = calloc(n + 1, sizeof(FileRecord)),
                 .identities = calloc(n + 1, sizeof(Identity)),
                 .claims = calloc(n + 1, sizeof(RegistryEntry *)),

@@ -17,6 +17,9 @@ static const char help[] =
         "luod-test-raw wrong-direction SESSION finish|retrieve\n"
         "        creates the session, preserves a memfd in it, and calls what is for retrieved sessions.\n"
         "        Where this is accepted the memfd's memory is lost until the next boot!\n"
+        "luod-test-raw hold SESSION COMMAND [ARG]...\n"
+        "        creates the session, preserves a memfd in it, and becomes COMMAND, with the memfd as fd 3 and\n"
+        "        the session held by another fd\n"
         "\n"
         "Prints what came of the last step: accepted, or the name of the errno. Exit status: 0; 2 usage; 3 an\n"
         "earlier step went wrong, which is said on stderr.\n";
@@ -111,8 +114,22 @@ static int verb_wrong_direction(char **argv) {
         usage("'%s' is none of finish, retrieve", argv[1]);
 }
 
+_noreturn_ static void verb_hold(char **argv) {
+        int session = session_create(argv[0]), fd = preserved_memfd(session), kept = fcntl(session, F_DUPFD, 10);
+
+        if (kept < 0 || dup2(fd, 3) < 0)
+                die("Duplicating the fds: %s", strerror(errno));
+        if (fd == 3 && fcntl(fd, F_SETFD, 0) < 0)
+                die("fcntl: %s", strerror(errno));
+        (void) execvp(argv[1], argv + 1);
+        die("%s: %s", argv[1], strerror(errno));
+}
+
 int main(int argc, char **argv) {
         int r;
+
+        if (argc >= 4 && streq(argv[1], "hold"))
+                verb_hold(argv + 2);
 
         if (argc == 5 && streq(argv[1], "double"))
                 r = verb_double(argv + 2);

@@ -38,9 +38,9 @@ typedef struct FakeKernel {
         int device_end;
         unsigned n_opened; /* successful open()s of the device */
 
-        /* What kernels differ in. */
-        bool one_keeper_unchecked;  /* 6.19: an object may be preserved twice */
-        bool direction_unchecked;   /* 6.19: FINISH drops what an outgoing session has; RETRIEVE_FD of one ends the test */
+        /* What kernels differ in. Set from the start with LUOD_TEST_FAKE_KERNEL=6.19. What does harm there ends the test. */
+        bool one_keeper_unchecked;  /* an object may be preserved twice, and is lost with the first close */
+        bool direction_unchecked;   /* FINISH and RETRIEVE_FD take an outgoing session apart */
         bool keeps_eventfds;        /* a handler for files that share their inode with others of their kind */
 
         /* What goes wrong. Errors are -errno, 0: nothing. */
