@@ -41,7 +41,7 @@ static const char help[] =
         "  --accept-write-seal   option of PreserveMany\n"
         "  --print               after preserve: print the files as retrieve does\n"
         "  --again=SESSION:TOKEN after preserve or retrieve: Preserve the first file, opened once more, there;\n"
-        "                        --expect is about this call then\n"
+        "                        --expect is about this call then; with --hold: when that ends\n"
         "  --expect=ERROR        the call must fail with this error\n"
         "  --fail-finish         retrieve: the kernel refuses the next Finish of the objects' session\n"
         "  --hold                keep running (and all files open) until stdin ends\n"
@@ -316,11 +316,9 @@ static int verb_preserve(sd_bus *bus, int argc, char **argv) {
                 test_file_make(argv[1 + i], files, i, files + i);
 
         m = preserve_call(bus, argv[0], files, n);
-        if (options.again) {
+        if (options.again)
                 status = test_bus_call(bus, m, /* expect= */ NULL, /* ret_reply= */ NULL);
-                if (status == EXIT_SUCCESS)
-                        status = preserve_again(bus, files[0].fd);
-        } else
+        else
                 status = call_and_end(bus, m);
         for (size_t i = 0; i < n; i++) {
                 test_file_act_afterwards(files + i);
@@ -329,6 +327,8 @@ static int verb_preserve(sd_bus *bus, int argc, char **argv) {
         }
         if (options.hold)
                 hold_until_stdin_ends();
+        if (options.again && status == EXIT_SUCCESS)
+                status = preserve_again(bus, files[0].fd);
         for (size_t i = 0; i < n; i++)
                 test_file_act_at_last(files + i);
         while (n > 0)
@@ -392,10 +392,10 @@ static int verb_retrieve(sd_bus *bus, int argc, char **argv) {
         if (!reply)
                 return status;
         read_files(reply, parse_number(argv[1]), print_file, &first);
-        if (options.again)
-                status = preserve_again(bus, first);
         if (options.hold)
                 hold_until_stdin_ends();
+        if (options.again)
+                status = preserve_again(bus, first);
         return status;
 }
 

@@ -3,14 +3,16 @@
 # vm: kernel=7.3+patches
 #
 # Files whose state is an object behind an anonymous inode, as those of VFIO, iommufd and KVM have it: all share an inode,
-# none can be opened through /proc, several can be one object. Each object has one keeper, comes back with its content,
-# and can be kept anew. What the kernel refuses to preserve, to retrieve or to finish is told, and costs nothing else.
+# none can be opened through /proc, several can be one object. Each object has one keeper, also for a luod that was killed and
+# has no file of it any more, comes back with its content, and can be kept anew. What the kernel refuses to preserve, to
+# retrieve or to finish is told, and costs nothing else.
 . /usr/lib/luod/tests/guest/lib.sh
 . /usr/lib/luod/tests/guest/client-lib.sh
 
 [[ -e /dev/luo_test_file ]] || fail "this kernel should have the test file handler"
 
 failed=org.freedesktop.DBus.Error.Failed
+kept_already=org.luod1.Error.AlreadyPreserved
 
 keep() {
         client_as alice create objects
@@ -30,6 +32,83 @@ refuse_a_second() {
         refused AlreadyPreserved preserve --again=others:1 objects 11=object,content=eleven
         # The same call repeated, by another file of the object.
         client_as alice preserve --again=objects:12 objects 12=object,content=twelve
+}
+
+killed() {
+        local pid
+        pid=$(luod_pid)
+
+        systemctl kill --kill-whom=main -s KILL luod.service
+        wait_until 30 new_luod_serves "$pid"
+}
+
+new_luod_serves() { # PID-BEFORE
+        [[ "$(luod_pid)" != "$1" ]] && manager State
+}
+
+# hold NAME COMMAND...: in the background, until release NAME. That fails if the command does; $output is what it said.
+hold() {
+        local name=$1
+        shift
+
+        mkfifo "$name.go"
+        client_as alice "$@" <"$name.go" >"$name.out" 2>&1 &
+        holder=$!
+        exec {go}>"$name.go"
+        wait_until 30 grep -q holding "$name.out"
+}
+
+release() {
+        exec {go}>&-
+        wait "$holder" || fail "what was held: $(<"$1.out")"
+        output=$(<"$1.out")
+}
+
+# All that luod has left is what the object is called.
+refuse_a_second_after_a_crash() {
+        client_as alice create crashed
+        hold second preserve --hold --again=others:20 "--expect=$kept_already" crashed 7=object,content=crashed
+        # The highest number so far, as they are used once.
+        grep -h '^luo-test-object:' "/proc/$(pgrep -n luod-test-clien)"/fdinfo/* | tail -n 1 | cut -f 2 >"$VM_STATE/number"
+        killed
+        release second
+        [[ "$output" == *"'crashed' under token 7"* ]] || fail "it does not say who keeps it: $output"
+        client_as alice preserve crashed 8=object,content=another
+        refused_as alice AlreadyPreserved preserve --again=others:21 crashed 9=object,content=nine
+        # Dropped, it is anybody's.
+        client_as alice create dropped
+        hold third preserve --hold --again=crashed:22 dropped 1=object,content=free
+        killed
+        client_as alice discard dropped
+        release third
+}
+
+# They are counted from 1 in every boot: what an object was called in the last one says nothing.
+same_numbers_as_before() {
+        local number n args=()
+
+        number=$(<"$VM_STATE/number")
+        [[ $number -gt 0 ]] || fail "the number of an object is '$number'"
+        ((number < 60)) || number=60
+        client_as alice create fresh
+        for ((n = 1; n <= number; n++)); do
+                args+=("$n=object,content=fresh$n")
+        done
+        for ((n = 0; n < number; n += 10)); do
+                client_as alice preserve --many fresh "${args[@]:n:10}"
+        done
+}
+
+# It belongs to the session it came from until that is finished.
+refuse_before_finish() {
+        refused_as alice AlreadyPreserved retrieve --again=fresh:100 crashed 7
+        [[ "$output" == *"'crashed' under token 7"* ]] || fail "it does not say who keeps it: $output"
+        hold early retrieve --hold --again=fresh:101 "--expect=$kept_already" crashed 7
+        killed
+        release early
+        hold late retrieve --hold --again=fresh:102 crashed 7
+        client_as alice finish crashed
+        release late
 }
 
 refuse_to_preserve() {
@@ -78,6 +157,7 @@ case $VM_BOOT in
         0)
                 keep
                 refuse_a_second
+                refuse_a_second_after_a_crash
                 refuse_to_preserve
                 client_as alice create broken
                 client_as alice preserve broken 1=object,content=whole 2=object,content=lost,fail-retrieve=117
@@ -86,6 +166,8 @@ case $VM_BOOT in
                 next_boot
                 ;;
         1)
+                same_numbers_as_before
+                refuse_before_finish
                 check_content objects
                 check_content objects
                 assert_eq "one that was refused twice" "$(field head "$(client_as alice retrieve objects 8)")" eight
@@ -100,6 +182,9 @@ case $VM_BOOT in
         2)
                 check_content objects-anew
                 client_as alice finish objects-anew
+                assert_eq "a fresh one" "$(field head "$(client_as alice retrieve fresh 1)")" fresh1
+                assert_eq "one that was kept anew" "$(field head "$(client_as alice retrieve fresh 102)")" crashed
+                client_as alice finish fresh
                 assert_nothing_leaked "$open_before"
                 ;;
 esac
