@@ -44,6 +44,7 @@ static int retrieve_all(const LuoOps *luo, Shared *shared, size_t n, bool give) 
 
                 if (s->fd != -EBADF) /* tried by an earlier helper */
                         continue;
+                stop_point("by-name:asking");
                 fd = luo->session_retrieve(luo, shared->device, s->kname);
                 if (fd == -ENOENT || fd == -EINVAL) { /* none of that name, or somebody has it */
                         s->fd = fd;
@@ -74,32 +75,71 @@ _noreturn_ static void helper(const LuoOps *luo, Shared *shared, size_t n) {
         _exit(EXIT_SUCCESS);
 }
 
-/* The helper was killed, perhaps before it could note what the kernel had just put into our fd table. */
-static void collect_unnoted(const LuoOps *luo, Shared *shared, size_t n) {
+/* The fds that are open now, ascending. */
+static int list_fds(int **ret, size_t *ret_n) {
+        _cleanup_free_ int *fds = NULL;
+        size_t n = 0, n_allocated = 0;
         struct dirent *de;
         DIR *d;
 
-        shared->device = safe_close(shared->device);
-
         d = opendir("/proc/self/fd");
         if (!d)
-                return;
+                return -errno;
         while ((de = readdir(d))) {
-                char kname[LUO_NAME_SIZE];
                 int fd = atoi(de->d_name);
 
-                if (fd < 3 || luo->session_get_name(luo, fd, kname) < 0)
+                if (fd < 3 || fd == dirfd(d))
                         continue;
-                for (size_t i = 0; i < n; i++)
-                        if (shared->sessions[i].fd < 0 && streq(shared->sessions[i].kname, kname))
-                                shared->sessions[i].fd = fd;
+                if (n == n_allocated) {
+                        int *larger = realloc(fds, (n_allocated = 2 * n_allocated + 64) * sizeof(int));
+
+                        if (!larger) {
+                                (void) closedir(d);
+                                return -ENOMEM;
+                        }
+                        fds = larger;
+                }
+                fds[n++] = fd;
         }
         (void) closedir(d);
+        *ret = TAKE_PTR(fds);
+        *ret_n = n;
+        return 0;
 }
 
-static int run_helper(const LuoOps *luo, Shared *shared, size_t n) {
+static bool contains(const int *fds, size_t n, int fd) {
+        for (size_t i = 0; i < n; i++)
+                if (fds[i] == fd)
+                        return true;
+        return false;
+}
+
+/* The helper was killed, perhaps before it could note what the kernel had just put into our fd table: that is a session of a
+ * name that it had not done with, by an fd that was not there before. (Sessions that the fd store brought are there under
+ * such names as well.) */
+static int collect_unnoted(const LuoOps *luo, Shared *shared, size_t n, const int *before, size_t n_before) {
+        _cleanup_free_ int *now = NULL;
+        size_t n_now;
+        int r;
+
+        shared->device = safe_close(shared->device);
+
+        r = list_fds(&now, &n_now);
+        for (size_t k = 0; k < n_now && r >= 0; k++) {
+                char kname[LUO_NAME_SIZE];
+
+                if (contains(before, n_before, now[k]) || luo->session_get_name(luo, now[k], kname) < 0)
+                        continue;
+                for (size_t i = 0; i < n; i++)
+                        if (shared->sessions[i].fd == -EBADF && streq(shared->sessions[i].kname, kname))
+                                shared->sessions[i].fd = now[k];
+        }
+        return r;
+}
+
+static int run_helper(const LuoOps *luo, Shared *shared, size_t n, const int *before, size_t n_before) {
         pid_t pid;
-        int status;
+        int status, r;
 
         shared->result = -EOWNERDEAD;
         pid = (pid_t) syscall(SYS_clone, (unsigned long) (CLONE_FILES | SIGCHLD), NULL, NULL, NULL, NULL);
@@ -109,18 +149,25 @@ static int run_helper(const LuoOps *luo, Shared *shared, size_t n) {
                 return -errno;
         while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
                 ;
-        if (shared->result == -EOWNERDEAD)
-                collect_unnoted(luo, shared, n);
+        if (shared->result == -EOWNERDEAD) {
+                r = collect_unnoted(luo, shared, n, before, n_before);
+                if (r < 0) /* it may have something that nobody knows of: the start fails, and the next one finds it */
+                        return r;
+        }
         return shared->result;
 }
 
 int retrieve_sessions_by_name(const LuoOps *luo, NamedSession *sessions, size_t n, bool inline_) {
-        size_t size = sizeof(Shared) + n * sizeof(NamedSession);
+        size_t size = sizeof(Shared) + n * sizeof(NamedSession), n_before;
+        _cleanup_free_ int *before = NULL;
         Shared *shared;
-        int r = -EOWNERDEAD;
+        int r;
 
         if (n == 0)
                 return 0;
+        r = list_fds(&before, &n_before);
+        if (r < 0)
+                return r;
         shared = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
         if (shared == MAP_FAILED)
                 return -errno;
@@ -129,11 +176,10 @@ int retrieve_sessions_by_name(const LuoOps *luo, NamedSession *sessions, size_t 
         for (size_t i = 0; i < n; i++)
                 shared->sessions[i].fd = -EBADF;
 
-        if (inline_)
-                r = retrieve_all(luo, shared, n, /* give= */ false);
+        r = inline_ ? retrieve_all(luo, shared, n, /* give= */ false) : -EOWNERDEAD;
         /* What a killed helper has got is ours; another one looks for the rest. */
         for (unsigned i = 0; !inline_ && r == -EOWNERDEAD && i < HELPERS_MAX; i++)
-                r = run_helper(luo, shared, n);
+                r = run_helper(luo, shared, n, before, n_before);
 
         memcpy(sessions, shared->sessions, n * sizeof(NamedSession));
         (void) munmap(shared, size);
