@@ -87,6 +87,14 @@ void jobs_refuse_waiting(Session *s) {
         }
 }
 
+/* The job is not in the list of those who wait any more. true: it has ended, and is gone. */
+static bool gave_up(Job *job) {
+        if (!job->give_up)
+                return false;
+        job->give_up(job);
+        return true;
+}
+
 static int on_timeout(sd_event_source *source, uint64_t usec, void *userdata) {
         Job *job = userdata;
         Manager *m = job->manager;
@@ -94,6 +102,8 @@ static int on_timeout(sd_event_source *source, uint64_t usec, void *userdata) {
         if (!job->wait_link.next) /* it found its spare, and is running */
                 return 0;
         list_unlink(&job->wait_link);
+        if (gave_up(job))
+                return 0;
         if (job->wait_message)
                 job_fail(job, FAILURE_NO_CUSTODY, "%s", job->wait_message);
         else if (m->device_busy)
@@ -112,12 +122,24 @@ static int on_timeout(sd_event_source *source, uint64_t usec, void *userdata) {
         return 0;
 }
 
+/* One that waits several times does so for as long in all; but the time may have run out while it did not wait. */
+static int job_arm_timeout(Job *job) {
+        int enabled, r;
+
+        if (!job->timeout)
+                return sd_event_add_time_relative(job->manager->event, &job->timeout, CLOCK_MONOTONIC, RESOURCE_TIMEOUT_USEC,
+                                                  /* accuracy= */ 0, on_timeout, job);
+        r = sd_event_source_get_enabled(job->timeout, &enabled);
+        if (r < 0 || enabled != SD_EVENT_OFF)
+                return r;
+        r = sd_event_source_set_time_relative(job->timeout, RESOURCE_TIMEOUT_USEC);
+        return r < 0 ? r : sd_event_source_set_enabled(job->timeout, SD_EVENT_ONESHOT);
+}
+
 static void job_wait(Job *job) {
         Manager *m = job->manager;
 
-        if (!job->timeout &&
-            sd_event_add_time_relative(m->event, &job->timeout, CLOCK_MONOTONIC, RESOURCE_TIMEOUT_USEC,
-                                       /* accuracy= */ 0, on_timeout, job) < 0) {
+        if (job_arm_timeout(job) < 0) {
                 job_fail(job, FAILURE_OUT_OF_MEMORY, "Out of memory");
                 return;
         }
@@ -133,6 +155,8 @@ void job_wait_for_custody(Job *job, const char *message) {
 void job_wait_for_spare(Job *job) {
         Manager *m = job->manager;
 
+        if ((m->stopping || parts_limit_reached(m)) && gave_up(job))
+                return;
         if (m->stopping) {
                 job_fail(job, FAILURE_SHUTTING_DOWN,
                          "luod is being stopped; nothing was changed. Ask again when it is back");
@@ -152,9 +176,11 @@ void job_refuse_spare_waiters(Manager *m) {
         ListLink *l;
 
         while ((l = list_first(&m->spare_waiters))) {
+                Job *job = LIST_ENTRY(l, Job, wait_link);
+
                 list_unlink(l);
-                job_fail(LIST_ENTRY(l, Job, wait_link), FAILURE_SHUTTING_DOWN,
-                         "luod is being stopped; repeat the call when it is back");
+                if (!gave_up(job))
+                        job_fail(job, FAILURE_SHUTTING_DOWN, "luod is being stopped; repeat the call when it is back");
         }
 }
 
@@ -166,6 +192,8 @@ static void refuse_spare_waiters(Manager *m, int error) {
                 if (job->wait_message)
                         continue;
                 list_unlink(&job->wait_link);
+                if (gave_up(job))
+                        continue;
                 if (error == -ENOSPC)
                         failure_set(&job->failure, FAILURE_QUOTA_EXCEEDED,
                                     "All kernel sessions that luod can name are taken; finish or discard sessions first");

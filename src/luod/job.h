@@ -17,6 +17,7 @@ struct Job {
         job_done_fn done;         /* NULL: nobody waits for the answer */
         void *userdata;
         void (*run)(Job *job);    /* starts the job, and again after job_wait_for_spare() */
+        void (*give_up)(Job *job); /* ends the job where waiting for a spare was in vain; NULL: it fails */
         void (*free)(Job *job);   /* frees the whole job, which is the first member of a larger struct */
         Failure failure;          /* scratch space */
         sd_event_source *timeout; /* of job_wait_for_spare() */
