@@ -35,8 +35,9 @@ static void check_kernel(Manager *m, Finding *f) {
 
 static void check_features(Manager *m, Finding *f) {
         if (!(m->features & LUO_FEATURE_PROBED))
-                finding(f, FINDING_WARNING, "handlers", "Restart luod ('systemctl restart luod.service'); nothing is lost by that.",
-                        "What this kernel can do could not be tried, as another program held " LUO_DEVICE ".");
+                finding(f, FINDING_WARNING, "handlers",
+                        "Wait until it is tried again, or restart luod ('systemctl restart luod.service'); nothing is lost by that.",
+                        "What this kernel can do could not be tried: %s.", strerror(-m->features_error));
         else if (!(m->features & LUO_FEATURE_MEMFD))
                 finding(f, FINDING_BLOCKS, "handlers", "Boot a kernel with CONFIG_LIVEUPDATE_MEMFD=y.",
                         "This kernel has no live update handler for files in memory.");

@@ -20,11 +20,13 @@ typedef struct Identifying {
         int fd;
         Identity identity;
         Identification result;
+        ListLink link; /* Manager.identifications */
 } Identifying;
 
 static void identifying_free(Job *job) {
         Identifying *i = (Identifying *) job;
 
+        list_unlink(&i->link);
         job->manager->n_fds_in_flight--;
         identity_done(&i->identity);
         safe_close(i->fd);
@@ -91,7 +93,7 @@ static void refuse(Identifying *i, Keepable keepable, const char *reason) {
 static void look_whether_frozen(void *arg, WorkerReply *reply) {
         const Identifying *i = arg;
 
-        reply->values[0] = file_is_frozen(i->fd);
+        reply->values[0] = file_is_frozen(i->fd, /* may_open= */ false);
 }
 
 static void on_looked(WorkerReply *reply, void *userdata) {
@@ -110,12 +112,27 @@ static void identify_shmem(Identifying *i) {
                 identifying_end(i);
 }
 
+static void identifying_give_up(Job *job) {
+        Identifying *i = (Identifying *) job;
+
+        refuse(i, KEEPABLE_UNKNOWN, "There is no kernel session to try it in just now; try again");
+        identifying_end(i);
+}
+
 static void on_probed(const int *results, size_t n, int error, void *userdata) {
         Identifying *i = userdata;
         Manager *m = i->job.manager;
 
+        if (error >= 0 && results[0] == -EALREADY) { /* luod has got it meanwhile */
+                i->job.run(&i->job);
+                return;
+        }
+        if (error == -EAGAIN) {
+                job_wait_for_spare(&i->job);
+                return;
+        }
         if (error < 0)
-                refuse(i, KEEPABLE_UNKNOWN, "The kernel could not be asked; try again");
+                refuse(i, KEEPABLE_UNKNOWN, "The kernel could not be asked just now; try again");
         else if (results[0] == -EBUSY)
                 i->result.keeper = objects_count_unknown(m) > 0 ? KEEPER_UNKNOWN : KEEPER_FOREIGN;
         else if (results[0] == -ENOENT || results[0] == -EOPNOTSUPP)
@@ -139,9 +156,7 @@ static void identify_other(Identifying *i) {
                 return;
         }
         r = probe_start(m, &i->fd, 1, on_probed, i);
-        if (r == -EAGAIN)
-                job_wait_for_spare(&i->job);
-        else if (r < 0)
+        if (r < 0)
                 on_probed(NULL, 0, r, i);
 }
 
@@ -150,6 +165,8 @@ static void identifying_run(Job *job) {
         Manager *m = job->manager;
         const RegistryEntry *e = registry_find(&m->state.registry, &i->identity);
 
+        if (e && e->sid == PROBE_SID) /* another call is looking at it; in turn */
+                e = NULL;
         if (e)
                 set_keeper(i, e);
         if (e || (i->result.keepable == KEEPABLE_NO && i->result.record.kind != FILE_KIND_MEMFD))
@@ -182,10 +199,27 @@ static int judge(Identifying *i, Failure *ret) {
         return 0;
 }
 
+static int check_limits(Manager *m, uid_t uid, Failure *ret) {
+        unsigned n = 0;
+        Identifying *i;
+
+        if (m->stopping)
+                return failure_set(ret, FAILURE_SHUTTING_DOWN, "luod is being stopped; ask again when it is back");
+        LIST_FOREACH(&m->identifications, Identifying, link, i)
+                n += i->uid == uid;
+        if (n >= IDENTIFICATIONS_PER_USER_MAX)
+                return failure_set(ret, FAILURE_QUOTA_EXCEEDED, "A user may have %u files looked at at once; wait for the answers",
+                                   IDENTIFICATIONS_PER_USER_MAX);
+        return 0;
+}
+
 int operation_identify(Manager *m, uid_t uid, int fd, job_done_fn done, void *userdata, Failure *ret) {
         Identifying *i;
         int r;
 
+        r = check_limits(m, uid, ret);
+        if (r < 0)
+                return r;
         if (m->n_fds_in_flight >= FDS_IN_FLIGHT_MAX)
                 return failure_set(ret, FAILURE_QUOTA_EXCEEDED,
                                    "Too many file descriptors are being handed in (limit: %u); wait for the answers",
@@ -198,12 +232,14 @@ int operation_identify(Manager *m, uid_t uid, int fd, job_done_fn done, void *us
                          .done = done,
                          .userdata = userdata,
                          .run = identifying_run,
+                         .give_up = identifying_give_up,
                          .free = identifying_free },
                 .uid = uid,
                 .fd = fd_dup(fd),
                 .identity = IDENTITY_NULL,
         };
         m->n_fds_in_flight++;
+        list_append(&m->identifications, &i->link);
         r = i->fd < 0 ? i->fd : identity_from_fd(i->fd, &i->identity);
         if (r < 0)
                 failure_set_errno(ret, r, "Can't take the file");

@@ -68,9 +68,11 @@ static bool link_has_rule(const char *link) {
         return false;
 }
 
-/* Only drivers in the table are asked for their fdinfo. */
+/* Only drivers in the table are asked for their fdinfo. What they have is a device or an anonymous inode: a file of somebody's own
+ * can be made to have such a link (by a bind mount), but is a regular one. */
 static bool read_name(int fd, char *ret) {
         _cleanup_free_ char *fdinfo = NULL;
+        struct statx sx;
         char path[64], link[256];
         ssize_t n;
 
@@ -79,7 +81,8 @@ static bool read_name(int fd, char *ret) {
         if (n < 0)
                 return false;
         link[n] = '\0';
-        if (!link_has_rule(link))
+        if (!link_has_rule(link) || statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE, &sx) < 0 ||
+            S_ISREG(sx.stx_mode) || S_ISDIR(sx.stx_mode))
                 return false;
 
         (void) snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);

@@ -67,15 +67,21 @@ uint64_t file_holes(int fd) {
         return holes_of(&st);
 }
 
-bool file_is_frozen(int fd) {
+bool file_is_frozen(int fd, bool may_open) {
         static const off_t beyond = INT64_MAX - 8192; /* no page of any file is touched there */
         _cleanup_(closep) int anew = -EBADF;
-        struct stat st;
+        struct statx sx;
         char path[64];
 
-        if (fstat(fd, &st) < 0 || st.st_size >= beyond || (fcntl(fd, F_GET_SEALS) & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE)))
+        if (statx(fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS, &sx) < 0 || sx.stx_size >= (uint64_t) beyond)
+                return false;
+        /* These refuse it for other reasons. */
+        if ((sx.stx_attributes & (STATX_ATTR_IMMUTABLE | STATX_ATTR_APPEND)) ||
+            (fcntl(fd, F_GET_SEALS) & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE)))
                 return false;
         if ((fcntl(fd, F_GETFL) & O_ACCMODE) == O_RDONLY) {
+                if (!may_open)
+                        return false;
                 (void) snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
                 fd = anew = open(path, O_RDWR | O_CLOEXEC | O_NOCTTY);
         }

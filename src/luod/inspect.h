@@ -19,9 +19,9 @@ int file_inspect(int fd, uid_t uid, bool accept_write_seal, FileRecord *ret, Fai
 int file_describe(int fd, FileRecord *ret);
 
 /* Whether a shmem file is frozen, as it is while somebody has it kept: it refuses a hole where it has nothing. false also
- * where that can't be told (it is sealed against writing). Takes the file's lock, which somebody may hold: not for the event
- * loop. */
-bool file_is_frozen(int fd);
+ * where that can't be told: it is sealed against writing, or @fd is not open for that and may not be opened anew (@may_open: by the
+ * owner's leave; the file's times change). Takes the file's lock, which somebody may hold: not for the event loop. */
+bool file_is_frozen(int fd, bool may_open);
 
 /* The bytes that PRESERVE would fill in: 0 for what is no shmem file. */
 uint64_t file_holes(int fd);

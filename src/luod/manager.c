@@ -4,6 +4,7 @@
 #include "job.h"
 #include "manager.h"
 #include "parts.h"
+#include "probe.h"
 
 int manager_new(sd_event *event, const LuoOps *luo, const char *runtime_dir, Manager **ret) {
         _cleanup_(manager_freep) Manager *m = malloc(sizeof(*m));
@@ -16,6 +17,8 @@ int manager_new(sd_event *event, const LuoOps *luo, const char *runtime_dir, Man
                 .store = STORE_NULL,
                 .runtime_dir = strdup(runtime_dir),
         };
+        list_init(&m->probes);
+        list_init(&m->identifications);
         list_init(&m->spare_waiters);
         state_init(&m->state);
         workers_init(&m->workers, event);
@@ -54,6 +57,7 @@ Manager *manager_free(Manager *m) {
         sd_event_source_disable_unref(m->upkeep);
         custody_free(m->custody);
         workers_done(&m->workers);
+        probe_free_all(m);
         abandon_jobs(m);
         store_done(&m->store);
         state_done(&m->state);

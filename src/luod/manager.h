@@ -40,6 +40,8 @@ struct Manager {
         const LuoOps *luo;
         LuoSupport support;
         unsigned features;           /* LuoFeature; none while they are not known */
+        int features_error;          /* and why not */
+        bool probing_features;
         Workers workers;
         Custody *custody;            /* NULL: none */
         State state;
@@ -50,6 +52,8 @@ struct Manager {
         char *runtime_dir;           /* "/run/luod": the ledger's and the index files' names */
         ManagerHooks hooks;
 
+        List probes;                 /* Probe.link (probe.c) */
+        List identifications;        /* Identifying.link (identify.c) */
         List spare_waiters;          /* Job.wait_link: wait for a spare kernel session */
         unsigned n_jobs;
         unsigned n_fds_in_flight;    /* of clients, held by jobs */

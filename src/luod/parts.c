@@ -11,6 +11,7 @@
 #include "job.h"
 #include "name-util.h"
 #include "parts.h"
+#include "probe.h"
 #include "stop-point.h"
 
 #define UPKEEP_RETRY_USEC (1000ULL * 1000)
@@ -208,6 +209,7 @@ int kernel_session_await_end(const LuoOps *luo, const char *kname) {
 
 typedef struct Drop {
         Manager *manager;
+        Part *part;
         char kname[KNAME_SIZE]; /* to wait for its end; or empty */
         int fd;
         part_dropped_fn done;
@@ -226,6 +228,7 @@ static void drop_last_copy(void *arg, WorkerReply *reply) {
 static void on_dropped(WorkerReply *reply, void *userdata) {
         _cleanup_free_ Drop *drop = userdata;
 
+        part_close(&drop->manager->state, drop->part);
         parts_upkeep(drop->manager);
         drop->done(drop->userdata);
 }
@@ -236,14 +239,19 @@ void part_drop(Manager *m, Part *part, bool was_stored, part_dropped_fn done, vo
 
         part_unlink_pages(m, part);
         if (drop) {
-                *drop = (Drop) { .manager = m, .fd = fd, .done = done, .userdata = userdata };
+                *drop = (Drop) { .manager = m, .part = part, .fd = fd, .done = done, .userdata = userdata };
                 if (was_stored && !m->workers.inline_) /* tests: nobody else has copies */
                         (void) snprintf(drop->kname, sizeof(drop->kname), "%s", part->record.kname);
                 r = worker_run(&m->workers, drop_last_copy, drop, &fd, 1, /* flags= */ 0, on_dropped, drop);
         }
-        part_close(&m->state, part);
+        /* It stays in the state until then, so that nobody takes its name meanwhile. */
+        part->fd = safe_close(part->fd);
+        part->leaving = true;
+        part_attach(part, NULL);
+        part->role = PART_UNKNOWN;
         if (r < 0) {
                 free(drop);
+                part_close(&m->state, part);
                 parts_upkeep(m);
                 done(userdata);
         }
@@ -385,8 +393,10 @@ static void on_made(WorkerReply *reply, void *userdata) {
         job_wake_spare_waiters(m, reply->error);
         if (reply->error < 0)
                 upkeep_later(m);
-        else
+        else {
+                probe_features(m); /* the device can be had now */
                 parts_upkeep(m);
+        }
 }
 
 static void parts_start_making(Manager *m, unsigned n) {

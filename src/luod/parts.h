@@ -46,7 +46,7 @@ int kernel_session_await_end(const LuoOps *luo, const char *kname);
 
 /* Drops an outgoing part with all that it keeps: only where that was decided. The custodian must not have it any more; with
  * @was_stored it had it, or may have had. The last close, which may take its time, happens in a child; @done is called when
- * the kernel has let go. The part must have no files any more and is gone on return. */
+ * the kernel has let go. The part must have no files any more, is nobody's on return, and gone when @done is called. */
 typedef void (*part_dropped_fn)(void *userdata);
 void part_drop(Manager *manager, Part *part, bool was_stored, part_dropped_fn done, void *userdata);
 

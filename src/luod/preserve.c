@@ -119,19 +119,26 @@ static int token_in_use(Preservation *p, const File *f) {
 }
 
 /* The kernel would take it a second time, and luod can't tell whether it has it: then it has to be left alone. */
-static int may_be_kept(Preservation *p, size_t i, unsigned n_unknown) {
+static int may_be_kept(Preservation *p, size_t i) {
         return failure_set(&p->job.failure, FAILURE_ALREADY_PRESERVED,
-                           "The object for token %llu may be kept already: luod was restarted since it took %u file%s of "
-                           "which it can't tell any more what they are, and this kernel does not check. Discard the sessions "
-                           "that keep them (those with files of kind 'other'), or use a kernel that checks (7.1 or newer)",
-                           (unsigned long long) p->records[i].token, n_unknown, n_unknown == 1 ? "" : "s");
+                           "The object for token %llu may be kept already: luod was restarted since it took files of which it "
+                           "can't tell any more what they are, and this kernel does not check. Discard the sessions that keep "
+                           "them (those with files of kind 'other'), or use a kernel that checks (7.1 or newer)",
+                           (unsigned long long) p->records[i].token);
 }
 
 typedef enum RecordCheck {
-        RECORD_IS_KEPT,    /* just so: nothing to do */
-        RECORD_IS_NEW,     /* or (a single one) an intent that is to be settled */
-        RECORD_IS_UNKNOWN, /* its token is in use by a file that luod can't compare: the kernel is to be asked */
+        RECORD_IS_KEPT,      /* just so: nothing to do */
+        RECORD_IS_NEW,       /* or (a single one) an intent that is to be settled */
+        RECORD_IS_UNKNOWN,   /* its token is in use by a file that luod can't compare: the kernel is to be asked */
+        RECORD_IS_LOOKED_AT, /* by another call, for a moment: to be waited for */
 } RecordCheck;
+
+/* Whether a file that luod can't compare may be the one that is handed in. */
+static bool is_alike(const FileRecord *a, const FileRecord *b) {
+        return a->kind == FILE_KIND_OTHER && b->kind == FILE_KIND_OTHER && a->dev == b->dev && a->ino == b->ino &&
+               a->mode == b->mode && a->access == b->access && a->object[0] == '\0' && b->object[0] == '\0';
+}
 
 /* A RecordCheck, or -ECANCELED. */
 static int check_record(Preservation *p, size_t i) {
@@ -150,15 +157,16 @@ static int check_record(Preservation *p, size_t i) {
                 return RECORD_IS_KEPT;
         if (f && e && f->entry == e && !p->many)
                 return RECORD_IS_NEW;
-        if (f && !e && !f->entry && !p->recognised && f->record.kind == FILE_KIND_OTHER &&
-            record->kind == FILE_KIND_OTHER && probe_is_possible(m))
+        if (e && e->sid == PROBE_SID)
+                return RECORD_IS_LOOKED_AT;
+        if (f && !e && !f->entry && !p->recognised && is_alike(&f->record, record) && probe_is_possible(m))
                 return RECORD_IS_UNKNOWN;
         if (f)
                 return token_in_use(p, f);
         if (e)
                 return already_preserved(m, e, p->uid, record->token, &p->job.failure);
         if (p->identities[i].type == IDENTITY_FILE && !probe_is_possible(m) && objects_count_unknown(m) > 0)
-                return may_be_kept(p, i, objects_count_unknown(m));
+                return may_be_kept(p, i);
         return RECORD_IS_NEW;
 }
 
@@ -181,7 +189,7 @@ static int preservation_check(Preservation *p) {
         for (size_t i = 0; i < p->n; i++) {
                 int r = p->claims[i] ? RECORD_IS_NEW : check_record(p, i);
 
-                if (r < 0)
+                if (r < 0 || r == RECORD_IS_LOOKED_AT)
                         return r;
                 if (r != RECORD_IS_UNKNOWN)
                         continue;
@@ -271,7 +279,7 @@ static Part *session_part_with_room(Session *s) {
         Part *p;
 
         LIST_FOREACH(&s->parts, Part, session_link, p)
-                if (!p->record.many && !p->full && p->outgoing && p->in_custody && p->n_files < FILES_PER_PART_MAX && p->fd >= 0)
+                if (!p->record.many && !p->full && !p->leaving && p->outgoing && p->in_custody && p->n_files < FILES_PER_PART_MAX && p->fd >= 0)
                         return p;
         return NULL;
 }
@@ -314,7 +322,8 @@ static void preserve_files(void *arg, WorkerReply *reply) {
                 /* Again, as the client may have punched new ones. */
                 reply->error = memory_has_room(file_holes(p->fds[i])) ? 0 : -ENOMEM;
                 /* Somebody else's (a raw session, systemd's fd store), where the kernel does not see to that. */
-                if (reply->error >= 0 && p->check_frozen && p->records[i].kind == FILE_KIND_MEMFD && file_is_frozen(p->fds[i]))
+                if (reply->error >= 0 && p->check_frozen && p->records[i].kind == FILE_KIND_MEMFD &&
+                    file_is_frozen(p->fds[i], /* may_open= */ p->uid == 0 || p->uid == p->records[i].uid))
                         reply->error = -EBUSY;
                 if (reply->error >= 0)
                         reply->error = luo->preserve(luo, p->session_fd, p->records[i].ktoken, p->fds[i]);
@@ -608,7 +617,19 @@ static void drop_part(Preservation *p) {
 }
 
 static void on_removed_from_custody(int error, void *userdata) {
-        drop_part(userdata);
+        Preservation *p = userdata;
+
+        if (error >= 0) {
+                drop_part(p);
+                return;
+        }
+        /* The custodian may have it, so it is not over: the files stay what they are, intents, which the next start settles. */
+        p->part->leaving = false;
+        failure_set(&p->job.failure, FAILURE_NO_CUSTODY,
+                    "systemd does not answer (%s), so it is not known whether the files are kept; that is settled when luod is "
+                    "started again. See 'systemctl status luod.service'",
+                    strerror(-error));
+        job_end(&p->job, &p->job.failure);
 }
 
 static void on_many_in_custody(Part *part, int error, void *userdata) {
@@ -632,8 +653,9 @@ static void on_many_in_custody(Part *part, int error, void *userdata) {
                     strerror(-error));
         /* The store may have it, or get it later: have it dropped before the last close. */
         p->part->leaving = true;
-        if (custody_remove(p->job.manager->custody, p->part->record.fdname, on_removed_from_custody, p) < 0)
-                drop_part(p);
+        r = custody_remove(p->job.manager->custody, p->part->record.fdname, on_removed_from_custody, p);
+        if (r < 0)
+                on_removed_from_custody(r, p);
 }
 
 static void on_many_preserved(WorkerReply *reply, void *userdata) {
@@ -695,26 +717,31 @@ static void preservation_run_many(Preservation *p) {
 
 /* --- */
 
-/* Keeping them was tried: those of which the kernel says that it keeps them already, while luod knows of no other
- * keeper, are what their tokens stand for. */
+/* Keeping them was tried: where the kernel says of all that they are kept already, and luod knows of no other files that they
+ * could be, they are what their tokens stand for. (It can't be told from outside if somebody else than luod keeps such a file,
+ * and its holder asks for it under the token of another one.) */
 static void on_recognised(const int *results, size_t n, int error, void *userdata) {
         Preservation *p = userdata;
         Manager *m = p->job.manager;
+        bool all = objects_count_unknown(m) == n;
 
+        if (error == -EAGAIN) {
+                job_wait_for_spare(&p->job);
+                return;
+        }
         if (error < 0) {
                 preservation_fail_errno(p, error, "The kernel can't be asked whether it keeps the file");
                 return;
         }
-        for (size_t k = 0; k < n; k++) {
+        for (size_t k = 0; k < n; k++)
+                all &= results[k] == -EBUSY;
+        for (size_t k = 0; k < n && all; k++) {
                 size_t i = p->unknown[k];
                 File *f = session_find_file(p->job.session, p->records[i].token);
                 _cleanup_(identity_done) Identity identity = IDENTITY_NULL;
 
-                if (results[k] != -EBUSY || !f || f->entry || identity_from_fd(p->fds[i], &identity) < 0 ||
-                    file_register(&m->state, f, &identity) < 0)
-                        continue;
-                memcpy(f->record.object, p->records[i].object, sizeof(f->record.object));
-                (void) store_put_file(&m->store, f);
+                if (f && !f->entry && identity_from_fd(p->fds[i], &identity) >= 0)
+                        (void) file_register(&m->state, f, &identity);
         }
         p->recognised = true;
         preservation_run(&p->job);
@@ -723,12 +750,15 @@ static void on_recognised(const int *results, size_t n, int error, void *userdat
 static void preservation_recognise(Preservation *p) {
         int fds[FDS_PER_CALL_MAX], r;
 
+        if (objects_count_unknown(p->job.manager) != p->n_unknown) { /* it could be another one of them */
+                p->recognised = true;
+                preservation_run(&p->job);
+                return;
+        }
         for (size_t k = 0; k < p->n_unknown; k++)
                 fds[k] = p->fds[p->unknown[k]];
         r = probe_start(p->job.manager, fds, p->n_unknown, on_recognised, p);
-        if (r == -EAGAIN)
-                job_wait_for_spare(&p->job);
-        else if (r < 0)
+        if (r < 0)
                 preservation_fail_errno(p, r, "The kernel can't be asked whether it keeps the file");
 }
 
@@ -740,7 +770,15 @@ static void preservation_run(Job *job) {
                 preservation_commit_one(p);
                 return;
         }
+        if (job->session->record.state != SESSION_LIVE) { /* its end was begun meanwhile, and failed half way */
+                job_fail(job, FAILURE_WRONG_DIRECTION, "Session '%s' is being ended", job->session->record.name);
+                return;
+        }
         r = preservation_check(p);
+        if (r == RECORD_IS_LOOKED_AT) {
+                job_wait_for_custody(job, "The object is being looked at for another call, which takes its time; try again");
+                return;
+        }
         if (r == RECORD_IS_UNKNOWN) {
                 preservation_recognise(p);
                 return;

@@ -34,7 +34,9 @@
 /* Calls in flight: per session, and in all. */
 #define JOBS_PER_SESSION_MAX 64U
 #define JOBS_MAX 1024U
-/* File descriptors that are being handed in; each is held twice until its call is answered. LimitNOFILE= of
+/* Identify() of one user: each may take a child. */
+#define IDENTIFICATIONS_PER_USER_MAX 8U
+/* File descriptors that are being handed in; each is held up to three times until its call is answered. LimitNOFILE= of
  * luod.service must be well above that. */
 #define FDS_IN_FLIGHT_MAX 4096U
 

@@ -322,6 +322,24 @@ static void test_repeated_call_is_recognised_by_the_kernel(void **state) {
         world_check(w);
 }
 
+/* "Kept already" is no yes where it may be about another object. */
+static void test_kept_already_is_not_enough_to_recognise(void **state) {
+        World *w = *state;
+        _cleanup_(closep) int a = eventfd(0, EFD_CLOEXEC), b = eventfd(0, EFD_CLOEXEC);
+
+        make_sessions(w);
+        assert_success(w, preserve(w, ROOT, "vm1", 7, a));
+        assert_success(w, preserve(w, OTHER, "theirs", 8, b));
+        world_restart(w);
+        assert_refused(w, "TokenInUse", preserve(w, ROOT, "vm1", 7, b));
+        assert_refused(w, "TokenInUse", preserve(w, ROOT, "vm1", 7, a)); /* it can't be told */
+        assert_success(w, discard(w, OTHER, "theirs"));
+        assert_success(w, preserve(w, ROOT, "vm1", 7, a));
+        assert_success(w, create(w, OTHER, "theirs"));
+        assert_success(w, preserve(w, OTHER, "theirs", 8, b));
+        world_check(w);
+}
+
 static void test_repeated_many_is_recognised_by_the_kernel(void **state) {
         World *w = *state;
         _cleanup_(closep) int fd = eventfd(0, EFD_CLOEXEC), other = eventfd(0, EFD_CLOEXEC), more = make_memfd("more");
@@ -498,6 +516,61 @@ static void test_identify_knows_incoming_files(void **state) {
         assert_identified(w, ROOT, back, "Kept=0 Keeper=none");
 }
 
+/* Those who meet each other's look at an object wait for their turn. */
+static void test_several_looks_at_once_tell_the_same(void **state) {
+        World *w = *state;
+        _cleanup_(closep) int fd = eventfd(0, EFD_CLOEXEC);
+        Call looks[IDENTIFICATIONS_PER_USER_MAX + 1] = {}, keep = CALL_NULL;
+
+        make_sessions(w);
+        for (unsigned i = 0; i < ARRAY_SIZE(looks); i++) {
+                sd_bus_message *m = manager_message(w, OTHER, "Identify");
+
+                assert_true(sd_bus_message_append(m, "h", fd) >= 0);
+                send(w, OTHER, m, looks + i);
+        }
+        send(w, ROOT, single_message(w, ROOT, "vm1", 7, fd), &keep);
+        world_settle(w);
+        assert_success(w, call_wait(&keep, NULL));
+        for (unsigned i = 0; i < ARRAY_SIZE(looks); i++) {
+                _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+                _cleanup_free_ char *keeper = NULL;
+
+                if (call_wait(looks + i, &reply) < 0) { /* the limit */
+                        assert_string_equal(w->error, LUOD_ERROR_PREFIX "QuotaExceeded");
+                        continue;
+                }
+                keeper = answer_get(reply, "Keeper");
+                assert_true(strcmp(keeper, "none") == 0 || strcmp(keeper, "session") == 0);
+        }
+        for (unsigned i = 0; i < ARRAY_SIZE(looks); i++)
+                call_done(looks + i);
+        call_done(&keep);
+        world_check(w);
+}
+
+static void test_identify_without_a_spare_says_so(void **state) {
+        World *w = *state;
+        _cleanup_(closep) int fd = eventfd(0, EFD_CLOEXEC);
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        _cleanup_free_ char *keepable = NULL;
+        Call call = CALL_NULL;
+        sd_bus_message *m;
+
+        make_sessions(w);
+        w->kernel.device_error = -EBUSY;
+        world_restart(w);
+        m = manager_message(w, ROOT, "Identify");
+        assert_true(sd_bus_message_append(m, "h", fd) >= 0);
+        send(w, ROOT, m, &call);
+        world_settle(w);
+        world_time_passes(w);
+        assert_success(w, call_wait(&call, &reply));
+        keepable = answer_get(reply, "Keepable");
+        assert_string_equal(keepable, "unknown");
+        call_done(&call);
+}
+
 static void test_identify_says_when_it_can_not_know(void **state) {
         World *w = *state;
         _cleanup_(closep) int fd = eventfd(0, EFD_CLOEXEC), other = eventfd(0, EFD_CLOEXEC);
@@ -576,12 +649,15 @@ int main(void) {
                 ON_BOTH(test_answers_are_the_same_after_a_restart),
                 ON_BOTH(test_retrieved_file_is_kept_until_finish),
                 ON_CHECKING(test_repeated_call_is_recognised_by_the_kernel),
+                ON_CHECKING(test_kept_already_is_not_enough_to_recognise),
                 ON_CHECKING(test_repeated_many_is_recognised_by_the_kernel),
                 ON_NOT_CHECKING(test_unknown_objects_are_not_kept_twice_where_nobody_checks),
                 ON_BOTH(test_outgoing_session_without_any_record_is_left_whole),
                 ON_BOTH(test_identify_tells_the_keeper_to_those_who_may_know),
                 ON_BOTH(test_identify_tells_what_it_is),
                 ON_BOTH(test_identify_knows_incoming_files),
+                ON_BOTH(test_several_looks_at_once_tell_the_same),
+                ON_BOTH(test_identify_without_a_spare_says_so),
                 ON_CHECKING(test_identify_says_when_it_can_not_know),
                 ON_BOTH(test_check_tells_what_the_kernel_lacks),
                 { .name = "test_features_are_found_out_by_trying", .test_func = test_features_are_found_out_by_trying,

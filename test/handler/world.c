@@ -461,12 +461,40 @@ static void check_part(World *w, const Part *p) {
                 assert_true(n_kernel <= p->n_files);
 }
 
+/* Each entry of the registry is a file's, and nothing is left of calls that are over. */
+static void check_registry(World *w) {
+        Manager *m = w->manager;
+        size_t n_entries = 0;
+        Session *s;
+
+        LIST_FOREACH(&m->state.sessions, Session, link, s)
+                for (size_t i = 0; i < s->n_files; i++) {
+                        const File *f = s->files[i];
+
+                        if (!f->entry) {
+                                assert_true(!file_holds_object(f) || f->record.kind == FILE_KIND_OTHER);
+                                continue;
+                        }
+                        n_entries++;
+                        assert_int_equal(f->entry->sid, s->sid);
+                        assert_int_equal(f->entry->token, f->record.token);
+                        assert_ptr_equal(registry_find(&m->state.registry, &f->entry->identity), f->entry);
+                }
+        if (m->n_jobs > 0)
+                return;
+        assert_int_equal(m->state.registry.n, n_entries);
+        assert_int_equal(m->n_fds_in_flight, 0);
+        assert_int_equal(m->holes_in_flight, 0);
+        assert_true(list_is_empty(&m->probes));
+}
+
 void world_check(World *w) {
         Session *s;
         Part *p;
 
         world_settle(w);
         check_ledger(w);
+        check_registry(w);
         LIST_FOREACH(&w->manager->state.parts, Part, state_link, p)
                 check_part(w, p);
         LIST_FOREACH(&w->manager->state.sessions, Session, link, s)
