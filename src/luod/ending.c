@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "fd-util.h"
+#include "objects.h"
 #include "operations.h"
 #include "parts.h"
 #include "stop-point.h"
@@ -22,7 +23,8 @@ typedef struct Ending {
         int remove_error;
         int *fds;            /* of the parts: the child's, when it comes to the last close */
         size_t n_fds;
-        char (*knames)[KNAME_SIZE];
+        char (*knames)[KNAME_SIZE]; /* of the outgoing ones, whose end is waited for */
+        size_t n_knames;
         bool outgoing;
 } Ending;
 
@@ -46,10 +48,10 @@ static int ending_collect_fds(Ending *e) {
         if (!e->fds || !e->knames)
                 return -ENOMEM;
         LIST_FOREACH(&s->parts, Part, session_link, p) {
-                if (p->fd < 0)
-                        continue;
-                (void) snprintf(e->knames[e->n_fds], KNAME_SIZE, "%s", p->record.kname);
-                e->fds[e->n_fds++] = p->fd;
+                if (p->fd >= 0)
+                        e->fds[e->n_fds++] = p->fd;
+                if (p->outgoing && (p->fd >= 0 || p->leaving)) /* closed before, when its end did not come in time */
+                        (void) snprintf(e->knames[e->n_knames++], KNAME_SIZE, "%s", p->record.kname);
         }
         return 0;
 }
@@ -73,6 +75,7 @@ static void ending_complete(Ending *e) {
         e->job.session = NULL;
         while (s->n_files > 0) /* only now: until the kernel has let go of an object nobody else may have it kept */
                 file_free(&m->state, s->files[s->n_files - 1]);
+        objects_rebuild_kept(m); /* a damaged ledger may have had one of them twice */
         LIST_FOREACH(&s->parts, Part, session_link, p)
                 part_close(&m->state, p);
         session_detach(&m->state, s);
@@ -90,15 +93,21 @@ static void await_last_close(void *arg, WorkerReply *reply) {
 
         for (size_t i = 0; i < e->n_fds; i++)
                 safe_close(e->fds[i]);
-        for (size_t i = 0; e->outgoing && i < e->n_fds; i++)
-                if (kernel_session_await_end(e->job.manager->luo, e->knames[i]) < 0)
-                        return;
+        for (size_t i = 0; i < e->n_knames && reply->error >= 0; i++)
+                reply->error = kernel_session_await_end(e->job.manager->luo, e->knames[i]);
 }
 
 static void on_closed(WorkerReply *reply, void *userdata) {
         Ending *e = userdata;
+        Manager *m = e->job.manager;
 
         stop_point("end:closed");
+        if (reply->error < 0 && !(m->features & LUO_FEATURE_ONE_KEEPER)) {
+                /* The kernel may still have the objects, and would take them for somebody else as well: both would be lost. */
+                failure_set_errno(&e->job.failure, reply->error, "The kernel has not let go of the session yet; ask again");
+                job_end(&e->job, &e->job.failure);
+                return;
+        }
         ending_complete(e);
 }
 
@@ -115,10 +124,8 @@ static void ending_close(Ending *e) {
                 if (p->outgoing)
                         part_unlink_pages(m, p);
 
-        if (m->workers.inline_) { /* tests: nobody else has copies */
-                e->n_fds = 0;
-                e->outgoing = false;
-        }
+        if (m->workers.inline_) /* tests: nobody else has copies */
+                e->n_fds = e->n_knames = 0;
         r = worker_run(&m->workers, await_last_close, e, e->fds, e->n_fds, WORKER_OUTLIVES, on_closed, e);
         /* The parts stay in the state until then, so that nobody takes their names meanwhile. */
         LIST_FOREACH(&s->parts, Part, session_link, p)

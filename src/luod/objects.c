@@ -47,6 +47,18 @@ void objects_rebuild(Manager *m) {
                                 rebuild(m, s->files[i], intents);
 }
 
+void objects_rebuild_kept(Manager *m) {
+        Session *s;
+
+        LIST_FOREACH(&m->state.sessions, Session, link, s)
+                for (size_t i = 0; i < s->n_files; i++) {
+                        File *f = s->files[i];
+
+                        if (!f->entry && f->part->outgoing && file_holds_object(f))
+                                kept_rebuild(m, f);
+                }
+}
+
 unsigned objects_count_unknown(Manager *m) {
         unsigned n = 0;
         Session *s;
