@@ -106,6 +106,7 @@ refuse_before_finish() {
         hold early retrieve --hold --again=fresh:101 "--expect=$kept_already" crashed 7
         killed
         release early
+        [[ "$output" == *"'crashed' under token 7"* ]] || fail "it does not say who keeps it: $output"
         hold late retrieve --hold --again=fresh:102 crashed 7
         client_as alice finish crashed
         release late
