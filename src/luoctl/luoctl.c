@@ -4,7 +4,7 @@
 #include <locale.h>
 #include <unistd.h>
 
-#include "config.h"
+#include "build-config.h"
 #include "output.h"
 #include "verbs.h"
 

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <fcntl.h>
 
+#include "build-config.h"
 #include "bus-error.h"
 #include "bus-names.h"
 #include "bus.h"
 #include "check.h"
-#include "config.h"
 #include "identify.h"
 #include "operations.h"
 #include "parts.h"

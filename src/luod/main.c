@@ -5,10 +5,10 @@
 #include <systemd/sd-daemon.h>
 #include <systemd/sd-journal.h>
 
+#include "build-config.h"
 #include "bus-names.h"
 #include "bus.h"
 #include "changeover.h"
-#include "config.h"
 #include "fd-util.h"
 #include "message-ids.h"
 #include "parts.h"
