@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
-/* All limits and constants in one place. Sizes in bytes, times in microseconds unless named otherwise. */
+/* All limits and constants in one place. Sizes in bytes, times in microseconds unless named otherwise. What luod.conf can
+ * change (the table in config.c) is marked by the name of its key: what stands here is what holds without it, and where a
+ * format or an array is made for it also the most that can be set. */
 
 /* Longest name of a session and longest label, without the NUL. LIVEUPDATE_SESSION_NAME_LENGTH of the kernel
  * (include/uapi/linux/liveupdate.h) is 64 with the NUL; luod's own names are held to the same. */
@@ -19,10 +21,12 @@
 
 /* Files in one session. The kernel has no limit from 7.2 on. */
 #define FILES_PER_SESSION_MAX 1024U
-/* Files in all; with METADATA_SIZE_TOTAL this bounds what the ledger must hold (LEDGER_HALF_SIZE). */
+/* Files in all; with METADATA_SIZE_TOTAL this bounds what the ledger must hold (LEDGER_HALF_SIZE). Files= may only be
+ * less. */
 #define FILES_MAX 8192U
 #define METADATA_SIZE_TOTAL (1024U * 1024U)
-/* What one user other than root may have. */
+/* What one user other than root may have: SessionsPerUser= (at most PARTS_MAX, as each needs a part), FilesPerUser= (at
+ * most FILES_MAX). */
 #define SESSIONS_PER_USER_MAX 256U
 #define PARTS_PER_USER_MAX 400U
 #define FILES_PER_USER_MAX 4096U
@@ -47,8 +51,10 @@
 
 /* Kernel sessions that luod has at the most: systemd's fd store gets slow past 1000 and daemon-reexec with
  * 3000 stored fds froze PID 1. All N of luod-a-N and luod-b-N are below PART_NUMBER_END so that every name
- * can be tried when nothing else is known. */
+ * can be tried when nothing else is known. Parts= may only be less, but the spares and the ledgers of two boots need
+ * some. */
 #define PARTS_MAX 1000U
+#define PARTS_LEAST 16U
 #define PART_NUMBER_END 1024U
 
 /* Spare kernel sessions: ready ones, in custody (CreateSession takes one), and bare ones, known to luod alone
@@ -56,8 +62,11 @@
 #define POOL_READY_TARGET 8U
 #define POOL_BARE_TARGET 2U
 
-/* How long an open() of /dev/liveupdate is tried again on EBUSY before DeviceBusy is the answer. */
+/* How long an open() of /dev/liveupdate is tried again on EBUSY before DeviceBusy is the answer: BusyTimeout=. A start
+ * waits that long in its event loop, twice at the worst, and must be through before systemd takes it for hung
+ * (WatchdogSec= and TimeoutStartSec= in luod.service). */
 #define DEVICE_BUSY_TIMEOUT_USEC (5ULL * 1000 * 1000)
+#define DEVICE_BUSY_TIMEOUT_MAX_USEC (60ULL * 1000 * 1000)
 #define DEVICE_BUSY_RETRY_FIRST_USEC 1000ULL
 #define DEVICE_BUSY_RETRY_MAX_USEC 100000ULL
 
@@ -71,5 +80,12 @@
 #define LEDGER_FILE_SIZE (2U * LEDGER_HALF_SIZE)
 
 /* What a PRESERVE may leave of the free memory when it fills holes (a sparse file beyond it would run the
- * whole machine out of memory, see facts in docs/architecture.md). */
+ * whole machine out of memory, see facts in docs/architecture.md): MemoryReserve=. */
 #define MEMORY_RESERVE (64ULL * 1024 * 1024)
+#define MEMORY_RESERVE_MAX (1ULL << 50)
+
+/* The configuration: bytes of one file, bytes of one line, files in all, and messages about what is wrong with them. */
+#define CONFIG_FILE_MAX (256U * 1024U)
+#define CONFIG_LINE_MAX 4096U
+#define CONFIG_DROP_INS_MAX 256U
+#define CONFIG_MESSAGES_MAX 64U

@@ -36,7 +36,7 @@ static size_t utf8_decode(const unsigned char *s, uint32_t *ret) {
         return n;
 }
 
-static bool is_printable_utf8(const char *s) {
+bool is_printable_utf8(const char *s) {
         const unsigned char *p = (const unsigned char *) s;
 
         while (*p) {

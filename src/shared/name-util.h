@@ -7,6 +7,9 @@
 
 #include "luod-limits.h"
 
+/* Valid UTF-8 without control characters (C0, DEL, C1). */
+bool is_printable_utf8(const char *text);
+
 /* A session's name: 1 to NAME_LENGTH_MAX bytes of valid UTF-8 without control characters (C0, DEL, C1) and
  * without '/', not starting with '.', and not "systemd", which is PID 1's own kernel session, nor beginning with "unknown-" or
  * "recovered-", as luod names what it knows too little of. */
