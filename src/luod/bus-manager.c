@@ -336,13 +336,13 @@ static int get_u32(sd_bus *bus,
         else if (streq(property, "NParts"))
                 value = m->state.n_parts;
         else if (streq(property, "LimitParts"))
-                value = MIN(custody_get_capacity(m->custody), PARTS_MAX);
+                value = parts_limit(m);
         else if (streq(property, "LimitSessionsPerUser"))
-                value = SESSIONS_PER_USER_MAX;
+                value = m->config.sessions_per_user;
         else if (streq(property, "LimitFilesPerSession"))
                 value = FILES_PER_SESSION_MAX;
         else if (streq(property, "LimitFiles"))
-                value = FILES_MAX;
+                value = m->config.files;
         else if (streq(property, "LimitMetadataPerSession"))
                 value = METADATA_SIZE_MAX;
         return sd_bus_message_append(reply, "u", value);
@@ -400,10 +400,10 @@ static const sd_bus_vtable manager_vtable[] = {
         SD_BUS_PROPERTY("NFiles", "u", get_u32, 0, EMITS),
         SD_BUS_PROPERTY("NParts", "u", get_u32, 0, 0),
         SD_BUS_PROPERTY("KeptBytes", "t", get_u64, 0, 0),
-        SD_BUS_PROPERTY("LimitParts", "u", get_u32, 0, 0),
-        SD_BUS_PROPERTY("LimitSessionsPerUser", "u", get_u32, 0, CONST_PROPERTY),
+        SD_BUS_PROPERTY("LimitParts", "u", get_u32, 0, EMITS),
+        SD_BUS_PROPERTY("LimitSessionsPerUser", "u", get_u32, 0, EMITS),
         SD_BUS_PROPERTY("LimitFilesPerSession", "u", get_u32, 0, CONST_PROPERTY),
-        SD_BUS_PROPERTY("LimitFiles", "u", get_u32, 0, CONST_PROPERTY),
+        SD_BUS_PROPERTY("LimitFiles", "u", get_u32, 0, EMITS),
         SD_BUS_PROPERTY("LimitMetadataPerSession", "u", get_u32, 0, CONST_PROPERTY),
         SD_BUS_VTABLE_END,
 };

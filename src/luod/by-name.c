@@ -27,6 +27,7 @@ static void store(const NamedSession *s) {
 /* What is shared with the helper, which has no other way to tell. */
 typedef struct Shared {
         int result;
+        uint64_t busy_timeout;     /* usec */
         int device;                /* while the helper has it open: it is in luod's fd table, too */
         NamedSession sessions[];
 } Shared;
@@ -34,7 +35,7 @@ typedef struct Shared {
 static int retrieve_all(const LuoOps *luo, Shared *shared, size_t n, bool give) {
         int n_found = 0, r = 0;
 
-        shared->device = luo_device_open_patiently(luo, DEVICE_BUSY_TIMEOUT_USEC);
+        shared->device = luo_device_open_patiently(luo, shared->busy_timeout);
         if (shared->device < 0)
                 return shared->device;
 
@@ -157,7 +158,7 @@ static int run_helper(const LuoOps *luo, Shared *shared, size_t n, const int *be
         return shared->result;
 }
 
-int retrieve_sessions_by_name(const LuoOps *luo, NamedSession *sessions, size_t n, bool inline_) {
+int retrieve_sessions_by_name(const LuoOps *luo, uint64_t busy_timeout, NamedSession *sessions, size_t n, bool inline_) {
         size_t size = sizeof(Shared) + n * sizeof(NamedSession), n_before;
         _cleanup_free_ int *before = NULL;
         Shared *shared;
@@ -171,6 +172,7 @@ int retrieve_sessions_by_name(const LuoOps *luo, NamedSession *sessions, size_t 
         shared = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
         if (shared == MAP_FAILED)
                 return -errno;
+        shared->busy_timeout = busy_timeout;
         shared->device = -EBADF;
         memcpy(shared->sessions, sessions, n * sizeof(NamedSession));
         for (size_t i = 0; i < n; i++)

@@ -18,7 +18,7 @@ typedef struct NamedSession {
                                         * already; -EBADF: was not tried */
 } NamedSession;
 
-/* Tries all of @sessions, whose names are set. @inline_: tests, no helper and no fd store. Returns how many were
+/* Tries all of @sessions, whose names are set. @busy_timeout: usec, for the device. @inline_: tests, no helper and no fd store. Returns how many were
  * found, or -errno: -EBUSY (the device), -EIO (impaired), -EMFILE and the like: what was found is the caller's all the
  * same. Blocks for as long. */
-int retrieve_sessions_by_name(const LuoOps *luo, NamedSession *sessions, size_t n, bool inline_);
+int retrieve_sessions_by_name(const LuoOps *luo, uint64_t busy_timeout, NamedSession *sessions, size_t n, bool inline_);

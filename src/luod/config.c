@@ -122,6 +122,11 @@ static void reset_item(const ConfigItem *item, void *config) {
         set_fallback(item, config);
 }
 
+void config_set_defaults(Config *ret) {
+        for (const ConfigItem *item = config_items; item->key; item++)
+                set_fallback(item, ret);
+}
+
 void config_reset(const ConfigItem *items, void *config) {
         for (const ConfigItem *item = items; item->key; item++)
                 reset_item(item, config);

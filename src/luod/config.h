@@ -62,6 +62,9 @@ typedef struct ConfigReading {
         unsigned n_messages;
 } ConfigReading;
 
+/* What holds without any file. */
+void config_set_defaults(Config *ret);
+
 /* Begins: everything in @config, in which nothing is freed, becomes its fallback. */
 void config_reading_init(ConfigReading *ret,
                          const ConfigItem *items,

@@ -42,10 +42,12 @@ static int creation_check(Manager *m, const char *name, uid_t uid, Session **ret
 
         *ret_session = NULL;
         if (!s) {
-                if (uid != 0 && state_count_sessions_of(&m->state, uid) >= SESSIONS_PER_USER_MAX)
+                if (uid != 0 && state_count_sessions_of(&m->state, uid) >= m->config.sessions_per_user)
                         return failure_set(ret, FAILURE_QUOTA_EXCEEDED,
-                                           "User %u has %u sessions already, which is the limit; finish or discard some",
-                                           (unsigned) uid, SESSIONS_PER_USER_MAX);
+                                           "User %u has %u sessions already, and the limit is %u (SessionsPerUser= in luod.conf); finish "
+                                           "or discard some",
+                                           (unsigned) uid, (unsigned) state_count_sessions_of(&m->state, uid),
+                                           m->config.sessions_per_user);
                 return 1;
         }
         if (s->record.uid == uid && !s->record.answered && s->n_files == 0 &&

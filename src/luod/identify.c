@@ -191,7 +191,8 @@ static int judge(Identifying *i, Failure *ret) {
 
         if (m->support != LUO_SUPPORTED)
                 refuse(i, KEEPABLE_NO, luo_support_message(m->support));
-        else if (file_inspect(i->fd, i->uid, /* accept_write_seal= */ false, &record, &i->result.reason) < 0)
+        else if (file_inspect(i->fd, i->uid, /* accept_write_seal= */ false, m->config.memory_reserve,
+                              &record, &i->result.reason) < 0)
                 i->result.keepable = KEEPABLE_NO;
         else if (i->result.record.kind == FILE_KIND_MEMFD && (m->features & LUO_FEATURE_PROBED) &&
                  !(m->features & LUO_FEATURE_MEMFD))

@@ -44,13 +44,13 @@ static uint64_t memory_available(void) {
         return p ? strtoull(p + strlen("MemAvailable:"), NULL, 10) * 1024 : UINT64_MAX;
 }
 
-bool memory_has_room(uint64_t holes) {
+bool memory_has_room(uint64_t holes, uint64_t reserve) {
         uint64_t available;
 
         if (holes == 0)
                 return true;
         available = memory_available();
-        return available == UINT64_MAX || holes + MEMORY_RESERVE <= available;
+        return available == UINT64_MAX || (available >= reserve && holes <= available - reserve);
 }
 
 static uint64_t holes_of(const struct stat *st) {
@@ -88,18 +88,23 @@ bool file_is_frozen(int fd, bool may_open) {
         return fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, beyond, 1) < 0 && errno == EPERM;
 }
 
-static int check_holes(const struct stat *st, Failure *failure) {
+static int check_holes(const struct stat *st, uint64_t reserve, Failure *failure) {
         uint64_t holes = holes_of(st);
 
-        if (memory_has_room(holes))
+        if (memory_has_room(holes, reserve))
                 return 0;
         return failure_set(failure, FAILURE_OUT_OF_MEMORY,
-                           "Keeping the file fills its holes: %llu MiB, but only %llu MiB are free on this host. Make it "
-                           "smaller or free memory; nothing was changed",
-                           (unsigned long long) (holes >> 20), (unsigned long long) (memory_available() >> 20));
+                           "Keeping the file fills its holes: %llu MiB, but only %llu MiB are free on this host, of which %llu "
+                           "are reserved (MemoryReserve= in luod.conf). Make it smaller or free memory; nothing was changed",
+                           (unsigned long long) (holes >> 20), (unsigned long long) (memory_available() >> 20),
+                           (unsigned long long) (reserve >> 20));
 }
 
-static int check_shmem(const struct stat *st, const FileRecord *r, bool accept_write_seal, Failure *failure) {
+static int check_shmem(const struct stat *st,
+                       const FileRecord *r,
+                       bool accept_write_seal,
+                       uint64_t memory_reserve,
+                       Failure *failure) {
         if (st->st_nlink != 0)
                 return failure_set(failure, FAILURE_UNSUPPORTED_FILE,
                                    "The file has a name on a tmpfs; the kernel keeps only nameless ones. Unlink it first, "
@@ -109,7 +114,7 @@ static int check_shmem(const struct stat *st, const FileRecord *r, bool accept_w
                                    "The memfd has F_SEAL_EXEC (MFD_NOEXEC_SEAL, or sysctl vm.memfd_noexec) and would come "
                                    "back write-sealed. Create it with MFD_EXEC, or as O_TMPFILE on a tmpfs, or accept that "
                                    "with the option accept-write-seal of PreserveMany()");
-        return check_holes(st, failure);
+        return check_holes(st, memory_reserve, failure);
 }
 
 static int describe(int fd, FileRecord *ret, struct stat *ret_st, int *ret_flags) {
@@ -141,7 +146,12 @@ int file_describe(int fd, FileRecord *ret) {
         return describe(fd, ret, &st, &flags);
 }
 
-int file_inspect(int fd, uid_t uid, bool accept_write_seal, FileRecord *ret, Failure *failure) {
+int file_inspect(int fd,
+                 uid_t uid,
+                 bool accept_write_seal,
+                 uint64_t memory_reserve,
+                 FileRecord *ret,
+                 Failure *failure) {
         FileRecord r = *ret;
         struct stat st = {};
         int flags, error;
@@ -160,7 +170,7 @@ int file_inspect(int fd, uid_t uid, bool accept_write_seal, FileRecord *ret, Fai
                                    "The file descriptor is read-only and the file is neither yours nor fully sealed: keeping "
                                    "it would freeze its size for its owner. Pass one that is open for writing");
         if (r.kind == FILE_KIND_MEMFD)
-                error = check_shmem(&st, &r, accept_write_seal, failure);
+                error = check_shmem(&st, &r, accept_write_seal, memory_reserve, failure);
         if (error < 0)
                 return error;
 

@@ -11,9 +11,14 @@
  * rest is left alone). Refuses (-ECANCELED, @failure filled): an O_PATH fd; a tmpfs file that has a name; an fd
  * that can't be written through, unless the file is the caller's own, fully sealed, or the caller is root
  * (preserving freezes the size for everybody who has it); F_SEAL_EXEC without F_SEAL_WRITE unless
- * @accept_write_seal (it would come back write-sealed); holes that would take more memory than is free. Other
- * kinds of files are the kernel's to judge. */
-int file_inspect(int fd, uid_t uid, bool accept_write_seal, FileRecord *ret, Failure *failure);
+ * @accept_write_seal (it would come back write-sealed); holes that would take more memory than is free beside
+ * @memory_reserve. Other kinds of files are the kernel's to judge. */
+int file_inspect(int fd,
+                 uid_t uid,
+                 bool accept_write_seal,
+                 uint64_t memory_reserve,
+                 FileRecord *ret,
+                 Failure *failure);
 
 /* The same without a judgement: only fills *ret. 0 or -errno. */
 int file_describe(int fd, FileRecord *ret);
@@ -25,8 +30,8 @@ bool file_is_frozen(int fd, bool may_open);
 
 /* The bytes that PRESERVE would fill in: 0 for what is no shmem file. */
 uint64_t file_holes(int fd);
-/* Whether that many bytes can be filled with MEMORY_RESERVE left free. */
-bool memory_has_room(uint64_t holes);
+/* Whether that many bytes can be filled with @reserve left free. */
+bool memory_has_room(uint64_t holes, uint64_t reserve);
 
 /* Puts right what the kernel does not keep: owner, mode and missing seals, and the access mode by opening the
  * file anew at the same position. @fresh: the file was not handed out before (owner and mode are the client's

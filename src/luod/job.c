@@ -164,9 +164,9 @@ void job_wait_for_spare(Job *job) {
         }
         if (parts_limit_reached(m)) {
                 job_fail(job, FAILURE_QUOTA_EXCEEDED,
-                         "luod has %u kernel sessions, which is the most that the fd store is trusted with; finish or "
-                         "discard sessions first",
-                         m->state.n_parts);
+                         "luod has %u kernel sessions, and the limit is %u (Parts= in luod.conf, or what systemd's fd store is "
+                         "trusted with); finish or discard sessions first",
+                         m->state.n_parts, parts_limit(m));
                 return;
         }
         job_wait(job);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <time.h>
 
+#include "config-file.h"
 #include "job.h"
 #include "manager.h"
 #include "parts.h"
@@ -17,6 +18,7 @@ int manager_new(sd_event *event, const LuoOps *luo, const char *runtime_dir, Man
                 .store = STORE_NULL,
                 .runtime_dir = strdup(runtime_dir),
         };
+        config_set_defaults(&m->config);
         list_init(&m->probes);
         list_init(&m->identifications);
         list_init(&m->spare_waiters);
@@ -65,6 +67,32 @@ Manager *manager_free(Manager *m) {
         free(m->runtime_dir);
         free(m);
         return NULL;
+}
+
+void manager_configure(Manager *m, const Config *config) {
+        Config former = m->config;
+
+        m->config = *config;
+        if (former.sessions_per_user != config->sessions_per_user)
+                manager_emit(m, "LimitSessionsPerUser");
+        if (former.files != config->files)
+                manager_emit(m, "LimitFiles");
+        if (former.parts != config->parts) {
+                manager_emit(m, "LimitParts");
+                parts_upkeep(m); /* there may be room for spares now */
+        }
+}
+
+int manager_reload(Manager *m, config_message_fn message, void *userdata) {
+        Config config;
+        int r;
+
+        if (!m->config_directories)
+                return 0;
+        r = config_load(m->config_directories, &m->config, &config, message, userdata);
+        if (r >= 0)
+                manager_configure(m, &config);
+        return r;
 }
 
 void manager_stop(Manager *m, void (*idle)(Manager *manager, void *userdata), void *userdata) {

@@ -3,6 +3,7 @@
 
 #include <systemd/sd-event.h>
 
+#include "config.h"
 #include "custody.h"
 #include "failure.h"
 #include "luo.h"
@@ -37,6 +38,8 @@ typedef struct ManagerHooks {
 
 struct Manager {
         sd_event *event;
+        Config config;               /* what holds; manager_configure() changes it */
+        const char *const *config_directories; /* where luod.conf is looked for; static, NULL: nowhere */
         const LuoOps *luo;
         LuoSupport support;
         unsigned features;           /* LuoFeature; none while they are not known */
@@ -67,10 +70,16 @@ struct Manager {
         void *idle_userdata;
 };
 
-/* @runtime_dir is copied. Nothing is read or done yet: that is manager_restore(). */
+/* @runtime_dir is copied, the configuration is as built. Nothing is read or done yet: that is manager_reload() and
+ * manager_restore(). */
 int manager_new(sd_event *event, const LuoOps *luo, const char *runtime_dir, Manager **ret);
 Manager *manager_free(Manager *manager);
 DEFINE_CLEANUP_FUNC(Manager, manager_free)
+
+/* What luod.conf sets holds from now on, for new requests: nothing that there is already is ended. */
+void manager_configure(Manager *manager, const Config *config);
+/* Reads luod.conf anew. Of wrong values, and without memory, what held before stays. 0 or -ENOMEM. */
+int manager_reload(Manager *manager, config_message_fn message, void *userdata);
 
 /* No new requests from now on; @idle is called once those under way have ended, at once if there are none. */
 void manager_stop(Manager *manager, void (*idle)(Manager *manager, void *userdata), void *userdata);

@@ -44,8 +44,12 @@ static unsigned count_parts(Manager *m, PartRole role) {
         return n;
 }
 
+unsigned parts_limit(Manager *m) {
+        return MIN(custody_get_capacity(m->custody), m->config.parts);
+}
+
 bool parts_limit_reached(Manager *m) {
-        return m->state.n_parts >= MIN(custody_get_capacity(m->custody), PARTS_MAX);
+        return m->state.n_parts >= parts_limit(m);
 }
 
 void part_assign_fdname(Manager *m, Part *part) {
@@ -266,6 +270,7 @@ void parts_making_init(Manager *m, IndexRole role, size_t n_wanted, PartsMaking 
         *ret = (PartsMaking) {
                 .luo = m->luo,
                 .runtime_dir = m->runtime_dir,
+                .busy_timeout = m->config.busy_timeout,
                 .series = m->state.head.series,
                 .role = role,
                 .n_wanted = n_wanted,
@@ -286,7 +291,7 @@ void parts_making_init(Manager *m, IndexRole role, size_t n_wanted, PartsMaking 
 
 /* Creates the kernel sessions, the device open only for that: PID 1 needs it, too, and does not try twice. */
 static int make_sessions(const PartsMaking *making, WorkerReply *reply) {
-        _cleanup_(closep) int device = luo_device_open_patiently(making->luo, DEVICE_BUSY_TIMEOUT_USEC);
+        _cleanup_(closep) int device = luo_device_open_patiently(making->luo, making->busy_timeout);
 
         if (device < 0)
                 return device;
@@ -472,6 +477,7 @@ void parts_listed(Manager *m, char **fdnames) {
         parts_upkeep(m);
         job_wake_spare_waiters(m, 0);
         manager_emit(m, "Custody");
+        manager_emit(m, "LimitParts"); /* a reload of systemd may have changed what its store takes */
 }
 
 /* Everything but the bare spares belongs into custody. */
@@ -544,7 +550,7 @@ void parts_upkeep(Manager *m) {
         spares = count_parts(m, PART_READY) + count_parts(m, PART_BARE);
         if (m->n_making > 0 || m->making_failed || (spares >= target / 2 && list_is_empty(&m->spare_waiters)) || spares >= target)
                 return;
-        room = MIN(custody_get_capacity(m->custody), PARTS_MAX);
+        room = parts_limit(m);
         if (m->state.n_parts < room)
                 parts_start_making(m, MIN(target - spares, room - m->state.n_parts));
 }

@@ -14,7 +14,8 @@ void parts_upkeep(Manager *manager);
 /* A spare to be used: PART_READY or PART_BARE, without fd in custody for the latter; NULL when there is none
  * (parts_upkeep() then makes some and job_wait_for_spare() tells). The caller attaches it to a session. */
 Part *parts_take_spare(Manager *manager, PartRole role);
-/* How many more parts there may be. */
+/* How many parts there may be. There can be more than that: a limit that is lowered ends nothing. */
+unsigned parts_limit(Manager *manager);
 bool parts_limit_reached(Manager *manager);
 
 /* Writes @part's index: whose it is, on all of its pages. */
@@ -65,6 +66,7 @@ void parts_listed(Manager *manager, char **fdnames);
 typedef struct PartsMaking {
         const LuoOps *luo;
         const char *runtime_dir;
+        uint64_t busy_timeout;             /* usec, for the device */
         char series;
         char boot_id[BOOT_ID_SIZE];
         IndexRole role;

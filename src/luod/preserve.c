@@ -235,7 +235,7 @@ static int preservation_reserve_memory(Preservation *p) {
 
         for (size_t i = 0; i < p->n; i++)
                 holes += file_holes(p->fds[i]);
-        if (holes > 0 && !memory_has_room(m->holes_in_flight + holes))
+        if (holes > 0 && !memory_has_room(m->holes_in_flight + holes, m->config.memory_reserve))
                 return failure_set(&p->job.failure, FAILURE_OUT_OF_MEMORY,
                                    "Keeping this fills holes of %llu MiB, for which there is no memory beside the %llu MiB "
                                    "that are being filled just now; nothing was changed. Try again later",
@@ -258,13 +258,15 @@ static int preservation_check_quota(Preservation *p) {
                 return failure_set(&p->job.failure, FAILURE_QUOTA_EXCEEDED,
                                    "A session keeps at most %u files ('%s' has %zu); use another session",
                                    FILES_PER_SESSION_MAX, s->record.name, s->n_files);
-        if (m->state.n_files + p->n > FILES_MAX)
+        if (m->state.n_files + p->n > m->config.files)
                 return failure_set(&p->job.failure, FAILURE_QUOTA_EXCEEDED,
-                                   "luod keeps at most %u files in all; finish or discard sessions first", FILES_MAX);
-        if (s->record.uid != 0 && state_count_files_of(&m->state, s->record.uid) + p->n > FILES_PER_USER_MAX)
+                                   "luod keeps %u files, and at most %u in all (Files= in luod.conf); finish or discard sessions first",
+                                   m->state.n_files, m->config.files);
+        if (s->record.uid != 0 && state_count_files_of(&m->state, s->record.uid) + p->n > m->config.files_per_user)
                 return failure_set(&p->job.failure, FAILURE_QUOTA_EXCEEDED,
-                                   "luod keeps at most %u files for user %u; finish or discard sessions first",
-                                   FILES_PER_USER_MAX, (unsigned) s->record.uid);
+                                   "luod keeps at most %u files for user %u (FilesPerUser= in luod.conf); finish or discard sessions "
+                                   "first",
+                                   m->config.files_per_user, (unsigned) s->record.uid);
         if (s->record.uid != 0 && p->many && state_count_parts_of(&m->state, s->record.uid) >= PARTS_PER_USER_MAX)
                 return failure_set(&p->job.failure, FAILURE_QUOTA_EXCEEDED,
                                    "Each PreserveMany() takes a kernel session, and user %u has %u, which is the limit; "
@@ -320,7 +322,7 @@ static void preserve_files(void *arg, WorkerReply *reply) {
                 reply->error = make_pages(p, p->part->record.kname);
         for (size_t i = 0; i < p->n && reply->error >= 0; i++) {
                 /* Again, as the client may have punched new ones. */
-                reply->error = memory_has_room(file_holes(p->fds[i])) ? 0 : -ENOMEM;
+                reply->error = memory_has_room(file_holes(p->fds[i]), p->job.manager->config.memory_reserve) ? 0 : -ENOMEM;
                 /* Somebody else's (a raw session, systemd's fd store), where the kernel does not see to that. */
                 if (reply->error >= 0 && p->check_frozen && p->records[i].kind == FILE_KIND_MEMFD &&
                     file_is_frozen(p->fds[i], /* may_open= */ p->uid == 0 || p->uid == p->records[i].uid))
@@ -830,7 +832,7 @@ static int take_file(Preservation *p, const FileRecord *wanted, int fd, bool acc
                                    "A label is at most %u bytes of UTF-8 without control characters", LABEL_LENGTH_MAX);
         record->token = wanted->token;
         memcpy(record->label, wanted->label, sizeof(record->label));
-        r = file_inspect(fd, p->uid, accept_write_seal, record, ret);
+        r = file_inspect(fd, p->uid, accept_write_seal, p->job.manager->config.memory_reserve, record, ret);
         if (r < 0)
                 return r;
 

@@ -149,7 +149,7 @@ void probe_free_all(Manager *m) {
 static void try_features(void *arg, WorkerReply *reply) {
         const Manager *m = arg;
 
-        reply->error = luo_probe_features(m->luo, DEVICE_BUSY_TIMEOUT_USEC);
+        reply->error = luo_probe_features(m->luo, m->config.busy_timeout);
         if (reply->error >= 0) {
                 reply->values[0] = (uint64_t) reply->error;
                 reply->error = 0;

@@ -104,7 +104,7 @@ int found_by_name(Restore *r) {
         if (!names)
                 return -ENOMEM;
         n = names_to_try(r, names);
-        error = retrieve_sessions_by_name(m->luo, names, n, m->workers.inline_);
+        error = retrieve_sessions_by_name(m->luo, m->config.busy_timeout, names, n, m->workers.inline_);
         if (error < 0)
                 return error;
         for (size_t i = 0; i < n; i++) {

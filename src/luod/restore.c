@@ -250,7 +250,7 @@ int manager_restore(Manager *m, const char *boot_id, FoundFd *found, size_t n_fo
         if (m->support != LUO_SUPPORTED)
                 return 0;
 
-        error = luo_probe_features(m->luo, DEVICE_BUSY_TIMEOUT_USEC);
+        error = luo_probe_features(m->luo, m->config.busy_timeout);
         m->features_error = MIN(error, 0);
         if (error >= 0) /* else, the device being somebody's say, luod trusts the kernel with nothing until it is told */
                 m->features = (unsigned) error;

@@ -90,7 +90,7 @@ static void assert_all_found(unsigned die_at, bool behind) {
         kernel->die_behind = behind;
         for (unsigned i = 0; i < N_NAMES; i++)
                 (void) snprintf(sessions[i].kname, sizeof(sessions[i].kname), "%s", names[i]);
-        assert_true(retrieve_sessions_by_name(&kernel->ops, sessions, N_NAMES, /* inline_= */ false) >= 0);
+        assert_true(retrieve_sessions_by_name(&kernel->ops, DEVICE_BUSY_TIMEOUT_USEC, sessions, N_NAMES, /* inline_= */ false) >= 0);
         for (unsigned i = 0; i < N_NAMES; i++) {
                 static const int expected[] = { [STORED_INCOMING] = -EINVAL, [STORED_OUTGOING] = -ENOENT, [NONE] = -ENOENT };
 

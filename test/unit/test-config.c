@@ -380,10 +380,9 @@ static int teardown_files(void **state) {
 
 static Config load(const Config *former) {
         Config fallback, c;
-        ConfigReading reading;
 
         config_messages_done(&messages);
-        config_reading_init(&reading, config_items, &fallback, config_messages_add, &messages);
+        config_set_defaults(&fallback);
         assert_int_equal(config_load(directories, former ? former : &fallback, &c, config_messages_add, &messages), 0);
         return c;
 }

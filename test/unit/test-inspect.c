@@ -43,7 +43,7 @@ static void assert_refused(int fd, uid_t uid, FailureKind kind, const char *hint
         FileRecord record = { .token = 7, .size = 99 }, before = record;
         Failure failure = FAILURE_INIT;
 
-        assert_int_equal(file_inspect(fd, uid, /* accept_write_seal= */ false, &record, &failure), -ECANCELED);
+        assert_int_equal(file_inspect(fd, uid, /* accept_write_seal= */ false, MEMORY_RESERVE, &record, &failure), -ECANCELED);
         assert_int_equal(failure.kind, kind);
         assert_non_null(strstr(failure.message, hint));
         assert_memory_equal(&record, &before, sizeof(record));
@@ -52,7 +52,7 @@ static void assert_refused(int fd, uid_t uid, FailureKind kind, const char *hint
 static void assert_taken(int fd, uid_t uid, FileRecord *record) {
         Failure failure = FAILURE_INIT;
 
-        if (file_inspect(fd, uid, /* accept_write_seal= */ false, record, &failure) < 0)
+        if (file_inspect(fd, uid, /* accept_write_seal= */ false, MEMORY_RESERVE, record, &failure) < 0)
                 fail_msg("%s", failure.message);
 }
 
@@ -149,7 +149,7 @@ static void test_noexec_seal_is_refused_unless_accepted(void **state) {
         if (fcntl(fd, F_ADD_SEALS, F_SEAL_EXEC) < 0)
                 skip();
         assert_refused(fd, 0, FAILURE_UNSUPPORTED_FILE, "accept-write-seal");
-        assert_int_equal(file_inspect(fd, 0, /* accept_write_seal= */ true, &record, &failure), 0);
+        assert_int_equal(file_inspect(fd, 0, /* accept_write_seal= */ true, MEMORY_RESERVE, &record, &failure), 0);
         assert_int_equal(fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE), 0); /* it comes back no worse */
         assert_taken(fd, 0, &record);
 }
@@ -158,13 +158,13 @@ static void test_holes_beyond_the_memory_are_refused(void **state) {
         _cleanup_(closep) int fd = make_memfd();
         FileRecord record = {};
 
-        assert_int_equal((memory_has_room(file_holes(fd)) ? 0 : -ENOMEM), 0);
+        assert_int_equal((memory_has_room(file_holes(fd), MEMORY_RESERVE) ? 0 : -ENOMEM), 0);
         assert_int_equal(ftruncate(fd, 1 << 20), 0);
         assert_taken(fd, 0, &record);
         assert_int_equal(record.size, 1 << 20);
         assert_int_equal(ftruncate(fd, 1LL << 52), 0);
         assert_refused(fd, 0, FAILURE_OUT_OF_MEMORY, "MiB");
-        assert_int_equal((memory_has_room(file_holes(fd)) ? 0 : -ENOMEM), -ENOMEM);
+        assert_int_equal((memory_has_room(file_holes(fd), MEMORY_RESERVE) ? 0 : -ENOMEM), -ENOMEM);
 }
 
 /* --- giving back: the kernel has made a file of root's with mode 0777 that can be read and written */
