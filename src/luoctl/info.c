@@ -26,6 +26,7 @@ const Property manager_properties[] = {
         MANAGER("KeptBytes", kept_bytes, PROPERTY_U64),
         MANAGER("LimitParts", limit_parts, PROPERTY_U32),
         MANAGER("LimitSessionsPerUser", limit_sessions_per_user, PROPERTY_U32),
+        MANAGER("LimitFilesPerUser", limit_files_per_user, PROPERTY_U32),
         MANAGER("LimitFilesPerSession", limit_files_per_session, PROPERTY_U32),
         MANAGER("LimitFiles", limit_files, PROPERTY_U32),
         MANAGER("LimitMetadataPerSession", limit_metadata_per_session, PROPERTY_U32),

@@ -57,6 +57,7 @@ typedef struct ManagerInfo {
         uint64_t kept_bytes;
         uint32_t limit_parts;
         uint32_t limit_sessions_per_user;
+        uint32_t limit_files_per_user;
         uint32_t limit_files_per_session;
         uint32_t limit_files;
         uint32_t limit_metadata_per_session; /* bytes */

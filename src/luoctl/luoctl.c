@@ -129,6 +129,15 @@ static const Verb verbs[] = {
                 .run = verb_check,
         },
         {
+                .name = "reload",
+                .arguments = "",
+                .summary = "Have luod read its configuration anew",
+                .description =
+                        "Has luod read luod.conf and its drop-ins anew, and says what is wrong in them; all the\n"
+                        "rest holds then. Only root may. The same as 'systemctl reload luod.service'.",
+                .run = verb_reload,
+        },
+        {
                 .name = "monitor",
                 .arguments = "",
                 .summary = "Print what happens, as it happens",

@@ -29,8 +29,8 @@ static void print_manager(const Options *o, const ManagerInfo *info) {
         print_key("Sessions", WIDTH);
         printf("%" PRIu32 " (up to %" PRIu32 " a user)\n", info->n_sessions, info->limit_sessions_per_user);
         print_key("Files", WIDTH);
-        printf("%" PRIu32 " of %" PRIu32 " (up to %" PRIu32 " a session)\n", info->n_files,
-               info->limit_files, info->limit_files_per_session);
+        printf("%" PRIu32 " of %" PRIu32 " (up to %" PRIu32 " a user, %" PRIu32 " a session)\n", info->n_files,
+               info->limit_files, info->limit_files_per_user, info->limit_files_per_session);
         print_key("Kept", WIDTH);
         printf("%s (and up to %s of metadata a session)\n", format_size(kept, info->kept_bytes, o->bytes),
                format_size(metadata, info->limit_metadata_per_session, o->bytes));
@@ -142,4 +142,30 @@ ExitStatus verb_check(const Options *o) {
                 print_json(json);
         }
         return status_of_findings(&findings);
+}
+
+ExitStatus verb_reload(const Options *o) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL, *reply = NULL;
+        _cleanup_(sd_bus_flush_close_unrefp) sd_bus *bus = NULL;
+        _cleanup_(string_list_done) StringList messages = {};
+        ExitStatus status;
+        int r;
+
+        status = client_open(&bus);
+        if (status != STATUS_OK)
+                return status;
+        status = client_new_call(bus, LUOD_OBJECT_PATH, "Reload", &m);
+        if (status != STATUS_OK)
+                return status;
+        status = client_call(bus, m, CLIENT_TIMEOUT, &reply);
+        if (status != STATUS_OK)
+                return status;
+        r = string_list_read(reply, &messages);
+        if (r < 0)
+                return client_message_failed(r);
+
+        /* No failure: all the rest holds now. */
+        for (size_t i = 0; i < messages.n_items; i++)
+                report("%s", messages.items[i]);
+        return STATUS_OK;
 }

@@ -10,6 +10,7 @@ ExitStatus verb_list(const Options *options);
 ExitStatus verb_show(const Options *options);
 ExitStatus verb_identify(const Options *options);
 ExitStatus verb_check(const Options *options);
+ExitStatus verb_reload(const Options *options);
 
 ExitStatus verb_create(const Options *options);
 ExitStatus verb_preserve(const Options *options);

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <fcntl.h>
+#include <systemd/sd-daemon.h>
+#include <systemd/sd-journal.h>
+#include <time.h>
 
 #include "build-config.h"
 #include "bus-error.h"
@@ -185,6 +188,49 @@ static int method_check(sd_bus_message *m, void *userdata, sd_bus_error *reterr_
         return r;
 }
 
+/* --- Reload() */
+
+/* The protocol of Type=notify-reload (systemd 253), which is one with plain Type=notify as well: the unit shows as
+ * reloading, whoever asked for it. */
+static void notify_reloading(void) {
+        struct timespec ts;
+
+        (void) clock_gettime(CLOCK_MONOTONIC, &ts);
+        (void) sd_notifyf(/* unset_environment= */ 0, "RELOADING=1\nMONOTONIC_USEC=%llu",
+                          (unsigned long long) ts.tv_sec * 1000000 + (unsigned long long) ts.tv_nsec / 1000);
+}
+
+int bus_reload(Bus *b, ConfigMessages *ret) {
+        int r;
+
+        notify_reloading();
+        r = manager_reload(b->manager, config_messages_add, ret);
+        (void) sd_notify(/* unset_environment= */ 0, "READY=1");
+
+        for (size_t i = 0; i < ret->n_items; i++)
+                (void) sd_journal_print(LOG_WARNING, "%s", ret->items[i]);
+        if (r < 0)
+                (void) sd_journal_print(LOG_WARNING, "The configuration can't be read and stays as it is: %s", strerror(-r));
+        return r;
+}
+
+static int method_reload(sd_bus_message *m, void *userdata, sd_bus_error *reterr_error) {
+        _cleanup_(config_messages_done) ConfigMessages messages = {};
+        sd_bus_message *reply = NULL;
+        int r;
+
+        r = bus_reload(userdata, &messages);
+        if (r < 0)
+                return r;
+        r = sd_bus_message_new_method_return(m, &reply);
+        if (r >= 0)
+                r = sd_bus_message_append_strv(reply, messages.items);
+        if (r >= 0)
+                r = sd_bus_message_send(reply);
+        sd_bus_message_unref(reply);
+        return r;
+}
+
 /* --- Identify() */
 
 static int append_seals(sd_bus_message *reply, uint32_t seals) {
@@ -339,6 +385,8 @@ static int get_u32(sd_bus *bus,
                 value = parts_limit(m);
         else if (streq(property, "LimitSessionsPerUser"))
                 value = m->config.sessions_per_user;
+        else if (streq(property, "LimitFilesPerUser"))
+                value = m->config.files_per_user;
         else if (streq(property, "LimitFilesPerSession"))
                 value = FILES_PER_SESSION_MAX;
         else if (streq(property, "LimitFiles"))
@@ -386,6 +434,7 @@ static const sd_bus_vtable manager_vtable[] = {
                                 SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Check", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(ssss)", findings), method_check,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Reload", SD_BUS_NO_ARGS, SD_BUS_RESULT("as", messages), method_reload, /* root's */ 0),
         SD_BUS_SIGNAL_WITH_ARGS("SessionNew", SD_BUS_ARGS("s", name, "o", session), 0),
         SD_BUS_SIGNAL_WITH_ARGS("SessionRemoved", SD_BUS_ARGS("s", name, "o", session, "s", how), 0),
         SD_BUS_PROPERTY("Version", "s", get_string, 0, CONST_PROPERTY),
@@ -402,6 +451,7 @@ static const sd_bus_vtable manager_vtable[] = {
         SD_BUS_PROPERTY("KeptBytes", "t", get_u64, 0, 0),
         SD_BUS_PROPERTY("LimitParts", "u", get_u32, 0, EMITS),
         SD_BUS_PROPERTY("LimitSessionsPerUser", "u", get_u32, 0, EMITS),
+        SD_BUS_PROPERTY("LimitFilesPerUser", "u", get_u32, 0, EMITS),
         SD_BUS_PROPERTY("LimitFilesPerSession", "u", get_u32, 0, CONST_PROPERTY),
         SD_BUS_PROPERTY("LimitFiles", "u", get_u32, 0, EMITS),
         SD_BUS_PROPERTY("LimitMetadataPerSession", "u", get_u32, 0, CONST_PROPERTY),

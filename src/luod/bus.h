@@ -24,6 +24,9 @@ int bus_caller_uid(sd_bus_message *m, uid_t *ret);
  * other case what a property says goes to everybody, in a signal. */
 bool bus_is_property_request(sd_bus *connection);
 
+/* Reads luod.conf anew, tells systemd meanwhile, and logs what is wrong with it; *ret has that, too. 0 or -ENOMEM. */
+int bus_reload(Bus *bus, ConfigMessages *ret);
+
 /* The object path of a session; the caller frees it. */
 int bus_session_path(const Session *session, char **ret);
 int bus_session_add(Bus *bus);

@@ -9,6 +9,7 @@
 #include "bus-names.h"
 #include "bus.h"
 #include "changeover.h"
+#include "config-file.h"
 #include "fd-util.h"
 #include "message-ids.h"
 #include "parts.h"
@@ -39,6 +40,18 @@ static int on_signal(sd_event_source *source, const struct signalfd_siginfo *si,
                 return 0;
         (void) sd_notify(/* unset_environment= */ 0, "STOPPING=1");
         manager_stop(d->manager, on_idle, d);
+        return 0;
+}
+
+static void log_config_message(const char *message, void *userdata) {
+        log_at(LOG_WARNING, "%s", message);
+}
+
+/* As Reload() on the bus, for those who are used to it. */
+static int on_hangup(sd_event_source *source, const struct signalfd_siginfo *si, void *userdata) {
+        _cleanup_(config_messages_done) ConfigMessages messages = {};
+
+        (void) bus_reload(&((Daemon *) userdata)->bus, &messages);
         return 0;
 }
 
@@ -84,6 +97,12 @@ static int daemon_serve(Daemon *d) {
                 return r;
         }
         d->serving = true;
+        /* It was blocked until now: not before READY=1 was it luod's to say that it is ready again. */
+        r = sd_event_add_signal(d->event, NULL, SIGHUP, on_hangup, d);
+        if (r < 0) {
+                log_errno(LOG_ERR, r, "Can't wait for SIGHUP");
+                return r;
+        }
 
         log_state(m);
         return sd_notifyf(/* unset_environment= */ 0, "READY=1\nSTATUS=%s",
@@ -176,6 +195,7 @@ static int daemon_start(Daemon *d) {
         (void) sigemptyset(&mask);
         (void) sigaddset(&mask, SIGTERM);
         (void) sigaddset(&mask, SIGINT);
+        (void) sigaddset(&mask, SIGHUP);
         (void) sigaddset(&mask, SIGCHLD);
         (void) sigprocmask(SIG_BLOCK, &mask, NULL);
 
@@ -193,6 +213,12 @@ static int daemon_start(Daemon *d) {
                 return r;
         }
 
+        d->manager->config_directories = CONFIG_DIRECTORIES;
+        r = manager_reload(d->manager, log_config_message, NULL);
+        if (r < 0) {
+                log_errno(LOG_ERR, r, "Can't read the configuration");
+                return r;
+        }
         r = daemon_restore(d);
         if (r >= 0)
                 r = daemon_connect(d);

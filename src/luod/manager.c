@@ -75,6 +75,8 @@ void manager_configure(Manager *m, const Config *config) {
         m->config = *config;
         if (former.sessions_per_user != config->sessions_per_user)
                 manager_emit(m, "LimitSessionsPerUser");
+        if (former.files_per_user != config->files_per_user)
+                manager_emit(m, "LimitFilesPerUser");
         if (former.files != config->files)
                 manager_emit(m, "LimitFiles");
         if (former.parts != config->parts) {

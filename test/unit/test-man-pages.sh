@@ -32,6 +32,20 @@ trap 'rm -f "$page" "$words"' EXIT
 sed -n 's/.* name="\([^"]*\)".*/\1/p' "$source/dbus/org.luod1.xml" >"$words"
 all_in_page org.luod1.5 <"$words"
 
+# keys and sections of the configuration, in the page and in the file that is installed
+sed -n 's/^ *{ "\([A-Z][A-Za-z]*\)", "\([A-Z][A-Za-z]*\)", CONFIG_.*/\[\1]\n\2=/p' "$source/src/luod/config.c" | sort -u >"$words"
+all_in_page luod.conf.5 <"$words"
+while read -r word; do
+    if ! grep -q -e "^#*$(printf '%s' "$word" | sed 's/\[/\\[/')" "$source/units/luod.conf"; then
+        echo "luod.conf does not have '$word'"
+        missing=$((missing + 1))
+    fi
+done <"$words"
+if [ "$(grep -c '^#[A-Z][A-Za-z]*=' "$source/units/luod.conf")" -ne "$(grep -c '=$' "$words")" ]; then
+    echo "luod.conf does not have the same keys as the table in config.c"
+    missing=$((missing + 1))
+fi
+
 # errors
 sed -n 's/.*LUOD_ERROR_PREFIX "\([A-Za-z]*\)"$/\1/p' "$source/src/shared/bus-names.h" >"$words"
 all_in_page org.luod1.5 <"$words"
