@@ -132,6 +132,9 @@ static void on_changed_over(Manager *m, int error, void *userdata) {
         w->changeover_error = error;
 }
 
+static void on_config_message(const char *message, void *userdata) {
+}
+
 static uint64_t ino_of(int fd) {
         struct stat st;
 
@@ -182,6 +185,8 @@ int world_start(World *w) {
         assert_true(sd_event_new(&w->event) >= 0);
         assert_int_equal(manager_new(w->event, w->remote_luo ? w->remote_luo : &w->kernel.ops, w->dir, &w->manager), 0);
         w->manager->workers.inline_ = !w->with_workers;
+        w->manager->config_directories = w->config_directories;
+        assert_int_equal(manager_reload(w->manager, on_config_message, w), 0);
         r = restore(w);
         if (r < 0)
                 return r;

@@ -41,6 +41,7 @@ typedef struct World {
         char dir[40];            /* the runtime directory */
         char boot_id[BOOT_ID_SIZE];
         unsigned n_boots;
+        const char *const *config_directories; /* where luod.conf is; NULL: luod is as built */
 
         /* Where luod runs in another process (remote.h), and the rest of this is only its idea of the world. */
         const LuoOps *remote_luo;
