@@ -267,6 +267,7 @@ static void test_messages_have_an_end(void **state) {
                 (void) memcpy(text + 2 * i, "x\n", 3);
         _cleanup_(sample_done) Sample s = read_sample(text, strlen(text));
 
+        assert_int_equal(s.u, 7);
         assert_int_equal(messages.n_items, CONFIG_MESSAGES_MAX);
         assert_string_equal(messages.items[CONFIG_MESSAGES_MAX - 1], "x.conf:64: too much is wrong, no more of it is named");
 }
