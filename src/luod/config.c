@@ -17,8 +17,8 @@ const ConfigItem config_items[] = {
         { "Limits", "Files", CONFIG_UNSIGNED, FIELD(files), FILES_MAX, 0, FILES_MAX },
         { "Limits", "Parts", CONFIG_UNSIGNED, FIELD(parts), PARTS_MAX, PARTS_LEAST, PARTS_MAX },
         { "Limits", "MemoryReserve", CONFIG_SIZE, FIELD(memory_reserve), MEMORY_RESERVE, 0, MEMORY_RESERVE_MAX },
-        { "Device", "BusyTimeout", CONFIG_TIME, FIELD(busy_timeout), DEVICE_BUSY_TIMEOUT_USEC, 0,
-          DEVICE_BUSY_TIMEOUT_MAX_USEC },
+        { "Device", "BusyTimeout", CONFIG_TIME, FIELD(busy_timeout), DEVICE_BUSY_TIMEOUT_USEC,
+          DEVICE_BUSY_TIMEOUT_LEAST_USEC, DEVICE_BUSY_TIMEOUT_MAX_USEC },
         {},
 };
 

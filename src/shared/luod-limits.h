@@ -64,8 +64,10 @@
 
 /* How long an open() of /dev/liveupdate is tried again on EBUSY before DeviceBusy is the answer: BusyTimeout=. A start
  * waits that long in its event loop, twice at the worst, and must be through before systemd takes it for hung
- * (WatchdogSec= and TimeoutStartSec= in luod.service). */
+ * (WatchdogSec= and TimeoutStartSec= in luod.service). Nor can it be next to nothing: luod's own children have the
+ * device open for a moment, too. What waits for the end of a kernel session goes by the time that stands here. */
 #define DEVICE_BUSY_TIMEOUT_USEC (5ULL * 1000 * 1000)
+#define DEVICE_BUSY_TIMEOUT_LEAST_USEC (100ULL * 1000)
 #define DEVICE_BUSY_TIMEOUT_MAX_USEC (60ULL * 1000 * 1000)
 #define DEVICE_BUSY_RETRY_FIRST_USEC 1000ULL
 #define DEVICE_BUSY_RETRY_MAX_USEC 100000ULL

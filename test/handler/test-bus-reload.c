@@ -278,7 +278,7 @@ static void test_patience_with_the_device_is_as_long_as_it_is_set(void **state) 
         static const struct {
                 const char *text;
                 unsigned least, most;
-        } rows[] = { { "[Device]\nBusyTimeout=0\n", 0, 0 }, { "[Device]\nBusyTimeout=1s\n", 10, 20 }, { NULL, 50, 70 } };
+        } rows[] = { { "[Device]\nBusyTimeout=100ms\n", 5, 9 }, { "[Device]\nBusyTimeout=1s\n", 10, 20 }, { NULL, 50, 70 } };
 
         for (unsigned i = 0; i < ARRAY_SIZE(rows); i++) {
                 reload(w, rows[i].text);

@@ -413,9 +413,9 @@ static void test_what_the_ledger_is_not_made_for_is_out_of_range(void **state) {
         Config c;
 
         put(etc, "luod.conf", "[Limits]\nSessionsPerUser=1001\nFilesPerUser=8193\nFiles=8193\nParts=1001\nParts=15\n"
-                              "MemoryReserve=infinity\nMemoryReserve=99999999G\n[Device]\nBusyTimeout=infinity\nBusyTimeout=61s\n");
+                              "MemoryReserve=infinity\nMemoryReserve=99999999G\n[Device]\nBusyTimeout=infinity\nBusyTimeout=61s\nBusyTimeout=99ms\n");
         c = load(NULL);
-        assert_int_equal(messages.n_items, 9);
+        assert_int_equal(messages.n_items, 10);
         assert_int_equal(c.files, FILES_MAX);
         assert_int_equal(c.parts, PARTS_MAX);
         put(etc, "luod.conf", "[Limits]\nSessionsPerUser=1000\nFilesPerUser=0\nFiles=8192\nParts=16\nMemoryReserve=0\n"
