@@ -91,3 +91,16 @@
 #define CONFIG_LINE_MAX 4096U
 #define CONFIG_DROP_INS_MAX 256U
 #define CONFIG_MESSAGES_MAX 64U
+
+
+/* Looking into a kernel image: what is read of it, what comes out of it unpacked, how much memory unpacking may take (its
+ * dictionary: 128 MiB is the most that a kernel is packed with), and how long. What is beyond is "unknown". */
+#define KERNEL_IMAGE_SIZE_MAX (256ULL * 1024 * 1024)
+#define KERNEL_UNPACKED_SIZE_MAX (1024ULL * 1024 * 1024)
+#define UNPACK_MEMORY_MAX (160ULL * 1024 * 1024)
+#define KERNEL_LOOK_TIMEOUT_USEC (60ULL * 1000 * 1000)
+/* A kernel's configuration, packed and as text. */
+#define KERNEL_CONFIG_PACKED_MAX (512U * 1024U)
+#define KERNEL_CONFIG_SIZE_MAX (4U * 1024U * 1024U)
+/* What kexec_file_load() takes on no architecture in more (COMMAND_LINE_SIZE). */
+#define KERNEL_CMDLINE_MAX 4096U
