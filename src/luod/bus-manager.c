@@ -338,6 +338,131 @@ static int method_identify(sd_bus_message *m, void *userdata, sd_bus_error *rete
         return 1;
 }
 
+/* --- the kernel that comes next */
+
+/* The bus policy says so, too. */
+static int check_root(sd_bus_message *m, sd_bus_error *reterr) {
+        Failure failure = FAILURE_INIT;
+        uid_t uid;
+        int r;
+
+        r = bus_caller_uid(m, &uid);
+        if (r < 0 || uid == 0)
+                return r;
+        (void) failure_set(&failure, FAILURE_NOT_PERMITTED, "Only root decides which kernel comes next");
+        return bus_error_set_failure(reterr, &failure);
+}
+
+static int read_load_options(sd_bus_message *m, LoadOptions *ret, sd_bus_error *reterr) {
+        LoadOptions options = {};
+        int r;
+
+        r = sd_bus_message_enter_container(m, 'a', "{sv}");
+        if (r < 0)
+                return r;
+        while ((r = sd_bus_message_enter_container(m, 'e', "sv")) > 0) {
+                const char *key;
+                int value;
+
+                r = sd_bus_message_read_basic(m, 's', &key);
+                if (r < 0)
+                        return r;
+                if (!streq(key, "no-initrd") && !streq(key, "force"))
+                        return sd_bus_error_setf(reterr, SD_BUS_ERROR_INVALID_ARGS,
+                                                 "Unknown option '%s'; there are: no-initrd (b), force (b)", key);
+                r = sd_bus_message_read(m, "v", "b", &value);
+                if (r == -ENXIO)
+                        return sd_bus_error_setf(reterr, SD_BUS_ERROR_INVALID_ARGS, "The option '%s' is of type b", key);
+                if (r >= 0)
+                        r = sd_bus_message_exit_container(m);
+                if (r < 0)
+                        return r;
+                *(streq(key, "force") ? &options.force : &options.no_initrd) = value;
+        }
+        if (r < 0)
+                return r;
+
+        *ret = options;
+        return sd_bus_message_exit_container(m);
+}
+
+static void on_target_done(Job *job, const Failure *failure, void *userdata) {
+        sd_bus_message *m = userdata;
+
+        if (failure)
+                (void) bus_reply_failure(m, failure);
+        else
+                (void) sd_bus_reply_method_return(m, NULL);
+        sd_bus_message_unref(m);
+}
+
+static int method_load_kernel(sd_bus_message *m, void *userdata, sd_bus_error *reterr_error) {
+        Bus *b = userdata;
+        Failure failure = FAILURE_INIT;
+        LoadOptions options;
+        const char *cmdline;
+        int kernel, initrd, r;
+
+        r = sd_bus_message_read(m, "hhs", &kernel, &initrd, &cmdline);
+        if (r >= 0)
+                r = read_load_options(m, &options, reterr_error);
+        if (r >= 0)
+                r = check_root(m, reterr_error);
+        if (r < 0)
+                return r;
+
+        r = operation_load_kernel(b->manager, kernel, initrd, cmdline, &options, on_target_done, sd_bus_message_ref(m),
+                                  &failure);
+        if (r < 0) {
+                sd_bus_message_unref(m);
+                return bus_error_set_failure(reterr_error, &failure);
+        }
+        return 1;
+}
+
+static int method_unload_kernel(sd_bus_message *m, void *userdata, sd_bus_error *reterr_error) {
+        Bus *b = userdata;
+        Failure failure = FAILURE_INIT;
+        int r;
+
+        r = check_root(m, reterr_error);
+        if (r < 0)
+                return r;
+        r = operation_unload_kernel(b->manager, on_target_done, sd_bus_message_ref(m), &failure);
+        if (r < 0) {
+                sd_bus_message_unref(m);
+                return bus_error_set_failure(reterr_error, &failure);
+        }
+        return 1;
+}
+
+static int append_target(sd_bus_message *reply, const TargetRecord *r) {
+        return sd_bus_message_append(reply, "{sv}{sv}{sv}{sv}{sv}{sv}{sv}{sv}", "Release", "s", r->release, "CommandLine", "s",
+                                     r->cmdline, "Luo", "s", knowledge_to_string(r->luo), "Memfd", "s",
+                                     knowledge_to_string(r->memfd), "SameFormats", "s", knowledge_to_string(r->abi),
+                                     "SwitchedOn", "b", (int) r->switched_on, "Forced", "b", (int) r->forced, "Timestamp", "t",
+                                     r->timestamp);
+}
+
+static int get_loaded_kernel(sd_bus *bus,
+                             const char *path,
+                             const char *interface,
+                             const char *property,
+                             sd_bus_message *reply,
+                             void *userdata,
+                             sd_bus_error *reterr_error) {
+        TargetView view = target_look(((Bus *) userdata)->manager);
+        int r;
+
+        r = sd_bus_message_open_container(reply, 'a', "{sv}");
+        if (r >= 0)
+                r = sd_bus_message_append(reply, "{sv}{sv}", "Loaded", "b", (int) view.loaded, "ByLuod", "s",
+                                          knowledge_to_string(view.by_luod));
+        if (r >= 0 && view.record)
+                r = append_target(reply, view.record);
+        return r < 0 ? r : sd_bus_message_close_container(reply);
+}
+
 /* --- properties: what each name stands for, by type */
 
 static int get_string(sd_bus *bus,
@@ -435,6 +560,11 @@ static const sd_bus_vtable manager_vtable[] = {
         SD_BUS_METHOD_WITH_ARGS("Check", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(ssss)", findings), method_check,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Reload", SD_BUS_NO_ARGS, SD_BUS_RESULT("as", messages), method_reload, /* root's */ 0),
+        /* For root alone, says check_root(). */
+        SD_BUS_METHOD_WITH_ARGS("LoadKernel", SD_BUS_ARGS("h", kernel, "h", initrd, "s", cmdline, "a{sv}", options),
+                                SD_BUS_NO_RESULT, method_load_kernel, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("UnloadKernel", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, method_unload_kernel,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_SIGNAL_WITH_ARGS("SessionNew", SD_BUS_ARGS("s", name, "o", session), 0),
         SD_BUS_SIGNAL_WITH_ARGS("SessionRemoved", SD_BUS_ARGS("s", name, "o", session, "s", how), 0),
         SD_BUS_PROPERTY("Version", "s", get_string, 0, CONST_PROPERTY),
@@ -445,6 +575,7 @@ static const sd_bus_vtable manager_vtable[] = {
         SD_BUS_PROPERTY("KernelSupportMessage", "s", get_string, 0, CONST_PROPERTY),
         SD_BUS_PROPERTY("Custody", "s", get_string, 0, EMITS),
         SD_BUS_PROPERTY("Ledger", "s", get_string, 0, CONST_PROPERTY),
+        SD_BUS_PROPERTY("LoadedKernel", "a{sv}", get_loaded_kernel, 0, EMITS),
         SD_BUS_PROPERTY("NSessions", "u", get_u32, 0, EMITS),
         SD_BUS_PROPERTY("NFiles", "u", get_u32, 0, EMITS),
         SD_BUS_PROPERTY("NParts", "u", get_u32, 0, 0),

@@ -170,6 +170,58 @@ static void check_memfd_sysctl(Finding *f) {
                         text);
 }
 
+static const char *release_of(const TargetRecord *r) {
+        return r->release[0] ? r->release : "without a name";
+}
+
+static void check_luods_target(const TargetRecord *r, Finding *f) {
+        if (r->luo == KNOWLEDGE_NO)
+                finding(f, FINDING_BLOCKS, "target", "Load another one ('luoctl load --kernel=FILE').",
+                        "The kernel that is loaded, %s, was built without CONFIG_LIVEUPDATE: it loses all that is kept.",
+                        release_of(r));
+        else if (r->memfd == KNOWLEDGE_NO)
+                finding(f, FINDING_BLOCKS, "target", "Load another one ('luoctl load --kernel=FILE').",
+                        "The kernel that is loaded, %s, has no handler for files in memory (CONFIG_LIVEUPDATE_MEMFD): it can "
+                        "give back nothing.",
+                        release_of(r));
+        else if (r->abi == KNOWLEDGE_NO)
+                finding(f, FINDING_BLOCKS, "target", "Load another one ('luoctl load --kernel=FILE').",
+                        "The kernel that is loaded, %s, does not understand what this one hands over: it can give back nothing.",
+                        release_of(r));
+        else if (!r->switched_on)
+                finding(f, FINDING_BLOCKS, "target", "Load it with 'kho=on liveupdate=on' ('luoctl load --reuse-cmdline --append=...').",
+                        "The command line of the kernel that is loaded, %s, does not switch the Live Update Orchestrator on.",
+                        release_of(r));
+        else if (r->luo == KNOWLEDGE_UNKNOWN || r->memfd == KNOWLEDGE_UNKNOWN)
+                finding(f, FINDING_WARNING, "target", "Install its configuration as /boot/config-RELEASE, and load it again.",
+                        "Whether the kernel that is loaded, %s, keeps files in memory is not known: it could not be looked into.",
+                        release_of(r));
+        else if (r->abi == KNOWLEDGE_UNKNOWN)
+                finding(f, FINDING_WARNING, "target",
+                        "Have the image of the kernel that runs as /boot/vmlinuz-RELEASE, and load the next one again; or try the "
+                        "update where nothing is at stake.",
+                        "Whether the kernel that is loaded, %s, understands what this one hands over is not known.",
+                        release_of(r));
+        else
+                finding(f, FINDING_OK, "target", "", "Kernel %s is loaded to come next, and takes over what is kept.",
+                        release_of(r));
+}
+
+static void check_target(Manager *m, Finding *f) {
+        TargetView view = target_look(m);
+
+        if (!view.loaded)
+                finding(f, FINDING_WARNING, "target", "Load one ('luoctl load').",
+                        "No kernel is loaded to come next: without one a reboot is cold, and loses all that is kept.");
+        else if (!view.record)
+                finding(f, FINDING_WARNING, "target", "Load it anew ('luoctl load').",
+                        "%s loaded the kernel that comes next, and how is not known: by kexec_load (as 'kexec -l' does without '-s') "
+                        "nothing is handed over.",
+                        view.by_luod == KNOWLEDGE_NO ? "Somebody else than luod" : "Perhaps not luod");
+        else
+                check_luods_target(view.record, f);
+}
+
 size_t manager_check(Manager *m, Finding ret[static FINDINGS_MAX]) {
         size_t n = 0;
 
@@ -183,6 +235,7 @@ size_t manager_check(Manager *m, Finding ret[static FINDINGS_MAX]) {
         check_sessions(m, ret + n++);
         check_unclaimed(m, ret + n++);
         check_memfd_sysctl(ret + n++);
+        check_target(m, ret + n++);
         return n;
 }
 

@@ -16,6 +16,7 @@ int manager_new(sd_event *event, const LuoOps *luo, const char *runtime_dir, Man
                 .event = sd_event_ref(event),
                 .luo = luo,
                 .store = STORE_NULL,
+                .target = { .kexec = kexec_kernel_ops(), .boot_dir = "/boot" },
                 .runtime_dir = strdup(runtime_dir),
         };
         config_set_defaults(&m->config);
@@ -61,6 +62,7 @@ Manager *manager_free(Manager *m) {
         workers_done(&m->workers);
         probe_free_all(m);
         abandon_jobs(m);
+        target_done(&m->target);
         store_done(&m->store);
         state_done(&m->state);
         sd_event_unref(m->event);

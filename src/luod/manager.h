@@ -9,6 +9,7 @@
 #include "luo.h"
 #include "state.h"
 #include "store.h"
+#include "target.h"
 #include "worker.h"
 
 /* Everything luod is made of, wired together. The modules that act on it: restore.c (what is there at the
@@ -52,6 +53,7 @@ struct Manager {
         LedgerHealth ledger_health;
         bool booted_by_live_update;
         bool stopping;               /* SIGTERM came: new requests are refused */
+        Target target;               /* the kernel that comes next */
         char *runtime_dir;           /* "/run/luod": the ledger's and the index files' names */
         ManagerHooks hooks;
 

@@ -246,6 +246,7 @@ int manager_restore(Manager *m, const char *boot_id, FoundFd *found, size_t n_fo
 
         (void) snprintf(r.boot_id, sizeof(r.boot_id), "%s", boot_id);
         restore_reset_state(&m->state, boot_id);
+        target_restore(m, boot_id);
         m->support = luo_probe_support(m->luo);
         if (m->support != LUO_SUPPORTED)
                 return 0;

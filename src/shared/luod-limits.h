@@ -92,7 +92,6 @@
 #define CONFIG_DROP_INS_MAX 256U
 #define CONFIG_MESSAGES_MAX 64U
 
-
 /* Looking into a kernel image: what is read of it, what comes out of it unpacked, how much memory unpacking may take (its
  * dictionary: 128 MiB is the most that a kernel is packed with), and how long. What is beyond is "unknown". */
 #define KERNEL_IMAGE_SIZE_MAX (256ULL * 1024 * 1024)

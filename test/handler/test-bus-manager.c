@@ -411,7 +411,7 @@ static void check(World *w, char ret[static 1024]) {
 
 static void test_check_says_what_stands_in_the_way(void **state) {
         World *w = *state;
-        static const char *const ids[] = { "kernel", "handlers", "custody", "ledger", "sessions", "incoming" };
+        static const char *const ids[] = { "kernel", "handlers", "custody", "ledger", "sessions", "incoming" /* "target": test-target.c */ };
         char text[1024];
 
         check(w, text);

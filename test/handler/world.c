@@ -62,6 +62,7 @@ World *world_new(void) {
         w->n_fds_at_start = count_fds();
         fake_kernel_init(&w->kernel);
         fake_store_init(&w->store);
+        fake_kexec_init(&w->kexec);
         new_boot(w);
         if (!make_dir(w))
                 return world_free(w);
@@ -187,6 +188,8 @@ int world_start(World *w) {
         w->manager->workers.inline_ = !w->with_workers;
         w->manager->config_directories = w->config_directories;
         assert_int_equal(manager_reload(w->manager, on_config_message, w), 0);
+        w->manager->target.kexec = &w->kexec.ops;
+        w->manager->target.boot_dir = w->dir;
         r = restore(w);
         if (r < 0)
                 return r;
@@ -224,6 +227,7 @@ void world_kill(World *w) {
 
 void world_new_boot(World *w) {
         clear_dir(w->dir);
+        w->kexec.loaded = false;
         new_boot(w);
 }
 

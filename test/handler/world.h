@@ -13,6 +13,7 @@
 #include "bus.h"
 #include "fake-custody.h"
 #include "fake-kernel.h"
+#include "fake-kexec.h"
 #include "fd-util.h"
 #include "manager.h"
 #include "operations.h"
@@ -37,6 +38,7 @@ typedef struct Client {
 typedef struct World {
         FakeKernel kernel;
         FakeStore store;
+        FakeKexec kexec;
         bool no_custodian;       /* PID 1 can't be reached */
         char dir[40];            /* the runtime directory */
         char boot_id[BOOT_ID_SIZE];
