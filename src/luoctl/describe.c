@@ -58,6 +58,32 @@ const char *describe_custody(const char *custody) {
         return look_up(words, ARRAY_SIZE(words), custody);
 }
 
+static bool is(const char *word, const char *what) {
+        return streq(strempty(word), what);
+}
+
+const char *describe_kernel(const KernelInfo *k) {
+        if (!k->loaded)
+                return "a reboot would be cold, and lose all that is kept: 'luoctl load'";
+        if (is(k->by_luod, "no"))
+                return "not by luod, so that what it would hand over is not known: 'luoctl load'";
+        if (!is(k->by_luod, "yes"))
+                return "perhaps by luod, which died meanwhile: 'luoctl load'";
+        if (is(k->luo, "no"))
+                return "it was built without CONFIG_LIVEUPDATE and loses all that is kept";
+        if (is(k->memfd, "no"))
+                return "it has no handler for files in memory and can give back nothing";
+        if (is(k->same_formats, "no"))
+                return "it does not understand what this kernel hands over and can give back nothing";
+        if (!k->switched_on)
+                return "its command line lacks 'kho=on liveupdate=on'";
+        if (is(k->luo, "unknown") || is(k->memfd, "unknown"))
+                return "whether it keeps files in memory is not known";
+        if (is(k->same_formats, "unknown"))
+                return "whether it understands what this kernel hands over is not known";
+        return "it takes over what is kept";
+}
+
 static const char *custody_warning(const char *custody) {
         static const Word words[] = {
                 { "fdstore", NULL },

@@ -19,6 +19,9 @@ const char *describe_flag(const char *flag);
 /* Where the sessions are while luod does not run. */
 const char *describe_custody(const char *custody);
 
+/* What is loaded to come next, besides its name. */
+const char *describe_kernel(const KernelInfo *kernel);
+
 #define WARNINGS_MAX 4U
 
 /* What is not as it should be with luod, NULL-terminated. The strings are constants or belong to @info. */

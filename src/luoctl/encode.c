@@ -144,6 +144,8 @@ static json_object *new_files(const FileList *l) {
         return TAKE_PTR(a);
 }
 
+static json_object *new_info(const Property *properties, const void *info);
+
 static json_object *new_field(PropertyType type, const void *field) {
         switch (type) {
         case PROPERTY_STRING:
@@ -161,6 +163,8 @@ static json_object *new_field(PropertyType type, const void *field) {
                 return new_files(field);
         case PROPERTY_METADATA:
                 return new_metadata(field);
+        case PROPERTY_KERNEL:
+                return new_info(kernel_properties, field);
         default:
                 assert(false);
                 return NULL;

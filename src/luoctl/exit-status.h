@@ -18,6 +18,7 @@ typedef enum ExitStatus {
         STATUS_CHECK_BLOCKED = 11, /* `check` found what stands in the way */
         STATUS_DIRECTION = 12,     /* not for a session of this direction */
         STATUS_LOST = 13,          /* the kernel could not bring the content back: it is gone for good */
+        STATUS_UNFIT = 14,         /* this kernel, or this command line, is not one that can come next */
 } ExitStatus;
 
 /* The status for a D-Bus error name; STATUS_FAILURE for NULL and for names it does not know. */

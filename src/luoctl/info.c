@@ -11,6 +11,23 @@
 #define IDENTIFICATION(n, k, t) \
         { .name = n, .key = #k, .type = t, .offset = offsetof(IdentificationInfo, k) }
 
+#define KERNEL(n, k, t) \
+        { .name = n, .key = #k, .type = t, .offset = offsetof(KernelInfo, k) }
+
+const Property kernel_properties[] = {
+        KERNEL("Loaded", loaded, PROPERTY_BOOL),
+        KERNEL("ByLuod", by_luod, PROPERTY_STRING),
+        KERNEL("Release", release, PROPERTY_STRING),
+        KERNEL("CommandLine", command_line, PROPERTY_STRING),
+        KERNEL("Luo", luo, PROPERTY_STRING),
+        KERNEL("Memfd", memfd, PROPERTY_STRING),
+        KERNEL("SameFormats", same_formats, PROPERTY_STRING),
+        KERNEL("SwitchedOn", switched_on, PROPERTY_BOOL),
+        KERNEL("Forced", forced, PROPERTY_BOOL),
+        KERNEL("Timestamp", timestamp, PROPERTY_U64),
+        {},
+};
+
 const Property manager_properties[] = {
         MANAGER("Version", version, PROPERTY_STRING),
         MANAGER("State", state, PROPERTY_STRING),
@@ -20,6 +37,7 @@ const Property manager_properties[] = {
         MANAGER("KernelSupportMessage", kernel_support_message, PROPERTY_STRING),
         MANAGER("Custody", custody, PROPERTY_STRING),
         MANAGER("Ledger", ledger, PROPERTY_STRING),
+        MANAGER("LoadedKernel", loaded_kernel, PROPERTY_KERNEL),
         MANAGER("NSessions", n_sessions, PROPERTY_U32),
         MANAGER("NFiles", n_files, PROPERTY_U32),
         MANAGER("NParts", n_parts, PROPERTY_U32),
@@ -251,6 +269,14 @@ static int read_metadata(sd_bus_message *m, void *field) {
         return r < 0 ? r : exit_container(m);
 }
 
+static void info_done(const Property *properties, char *info);
+
+static int read_kernel(sd_bus_message *m, void *field) {
+        info_done(kernel_properties, field); /* a property that is sent twice */
+        *(KernelInfo *) field = (KernelInfo) {};
+        return info_read(m, kernel_properties, field);
+}
+
 static const struct {
         const char *signature;
         int (*read)(sd_bus_message *m, void *field);
@@ -263,6 +289,7 @@ static const struct {
         [PROPERTY_STRINGS] = { "as", read_strings },
         [PROPERTY_FILES] = { "a(tsstuss)", read_files },
         [PROPERTY_METADATA] = { "a{say}", read_metadata },
+        [PROPERTY_KERNEL] = { "a{sv}", read_kernel },
 };
 
 static int read_property(sd_bus_message *m, const Property *properties, char *info, uint64_t *present) {
@@ -294,7 +321,7 @@ int info_read(sd_bus_message *m, const Property *properties, void *info) {
         int r;
 
         _Static_assert(offsetof(ManagerInfo, present) == 0 && offsetof(SessionInfo, present) == 0 &&
-                               offsetof(IdentificationInfo, present) == 0,
+                               offsetof(IdentificationInfo, present) == 0 && offsetof(KernelInfo, present) == 0,
                        "moved");
 
         r = sd_bus_message_enter_container(m, 'a', "{sv}");
@@ -328,6 +355,9 @@ static void info_done(const Property *properties, char *info) {
                         break;
                 case PROPERTY_METADATA:
                         metadata_done((MetadataList *) (info + p->offset));
+                        break;
+                case PROPERTY_KERNEL:
+                        info_done(kernel_properties, info + p->offset);
                         break;
                 default:
                         break;

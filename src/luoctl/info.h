@@ -40,6 +40,21 @@ typedef struct StringList {
         size_t n_items;
 } StringList;
 
+/* The property LoadedKernel. */
+typedef struct KernelInfo {
+        uint64_t present; /* bit i: kernel_properties[i] was sent */
+        bool loaded;
+        char *by_luod; /* "yes", "no", "unknown", as those that follow */
+        char *release;
+        char *command_line;
+        char *luo;
+        char *memfd;
+        char *same_formats;
+        bool switched_on;
+        bool forced;
+        uint64_t timestamp; /* µs since the epoch */
+} KernelInfo;
+
 /* Strings are NULL, numbers 0 and lists empty where luod did not send them; see @present. */
 typedef struct ManagerInfo {
         uint64_t present; /* bit i: manager_properties[i] was sent */
@@ -51,6 +66,7 @@ typedef struct ManagerInfo {
         char *kernel_support_message;
         char *custody;
         char *ledger;
+        KernelInfo loaded_kernel;
         uint32_t n_sessions;
         uint32_t n_files;
         uint32_t n_parts;
@@ -105,6 +121,7 @@ typedef enum PropertyType {
         PROPERTY_STRINGS,  /* StringList */
         PROPERTY_FILES,    /* FileList */
         PROPERTY_METADATA, /* MetadataList */
+        PROPERTY_KERNEL,   /* KernelInfo */
         _PROPERTY_TYPE_MAX,
 } PropertyType;
 
@@ -117,6 +134,7 @@ typedef struct Property {
 
 /* All end with an entry without a name. */
 extern const Property manager_properties[];
+extern const Property kernel_properties[];
 extern const Property session_properties[];
 extern const Property identification_properties[];
 

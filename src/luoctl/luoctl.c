@@ -138,6 +138,25 @@ static const Verb verbs[] = {
                 .run = verb_reload,
         },
         {
+                .name = "load",
+                .arguments = "",
+                .summary = "Load the kernel that comes next",
+                .description =
+                        "Has luod look into a kernel and load it, so that the next live update ('systemctl kexec')\n"
+                        "jumps into it. Without options that is the kernel that runs, with its command line. What\n"
+                        "would lose what is kept is refused, but with --force. Only root may.",
+                .options = OPTION_KERNEL | OPTION_INITRD | OPTION_NO_INITRD | OPTION_REUSE_CMDLINE | OPTION_APPEND |
+                           OPTION_CMDLINE | OPTION_FORCE,
+                .run = verb_load,
+        },
+        {
+                .name = "unload",
+                .arguments = "",
+                .summary = "Drop the kernel that is loaded",
+                .description = "Drops the kernel that is loaded to come next, whoever loaded it. Only root may.",
+                .run = verb_unload,
+        },
+        {
                 .name = "monitor",
                 .arguments = "",
                 .summary = "Print what happens, as it happens",

@@ -11,6 +11,13 @@ enum {
         ARG_NO_LEGEND,
         ARG_LABEL,
         ARG_METADATA,
+        ARG_KERNEL,
+        ARG_INITRD,
+        ARG_NO_INITRD,
+        ARG_REUSE_CMDLINE,
+        ARG_APPEND,
+        ARG_CMDLINE,
+        ARG_FORCE,
 };
 
 static const struct option long_options[] = {
@@ -21,6 +28,13 @@ static const struct option long_options[] = {
         { "no-legend", no_argument, NULL, ARG_NO_LEGEND },
         { "label", required_argument, NULL, ARG_LABEL },
         { "metadata", required_argument, NULL, ARG_METADATA },
+        { "kernel", required_argument, NULL, ARG_KERNEL },
+        { "initrd", required_argument, NULL, ARG_INITRD },
+        { "no-initrd", no_argument, NULL, ARG_NO_INITRD },
+        { "reuse-cmdline", no_argument, NULL, ARG_REUSE_CMDLINE },
+        { "append", required_argument, NULL, ARG_APPEND },
+        { "cmdline", required_argument, NULL, ARG_CMDLINE },
+        { "force", no_argument, NULL, ARG_FORCE },
         {},
 };
 
@@ -37,6 +51,20 @@ static const struct {
         { OPTION_LABEL, "--label", "--label=LABEL", "A name for the content, for people (up to 63 bytes)" },
         { OPTION_METADATA, "--metadata", "--metadata=KEY=VALUE",
           "Set metadata; may be given several times" },
+        { OPTION_KERNEL, "--kernel", "--kernel=FILE",
+          "The kernel to load (default: /boot/vmlinuz-RELEASE of the one that runs)" },
+        { OPTION_INITRD, "--initrd", "--initrd=FILE",
+          "Its initrd (default: the one beside /boot/vmlinuz-RELEASE, if any)" },
+        { OPTION_NO_INITRD, "--no-initrd", "--no-initrd",
+          "Load it without an initrd" },
+        { OPTION_REUSE_CMDLINE, "--reuse-cmdline", "--reuse-cmdline",
+          "With the command line of the kernel that runs (the default)" },
+        { OPTION_APPEND, "--append", "--append=TEXT",
+          "Add this to the command line of the kernel that runs" },
+        { OPTION_CMDLINE, "--cmdline", "--cmdline=TEXT",
+          "With this command line instead" },
+        { OPTION_FORCE, "--force", "--force",
+          "Load it although what is kept would be lost" },
 };
 
 const Verb *verb_find(const Verb *verbs, const char *name) {
@@ -73,6 +101,42 @@ static ExitStatus refuse_option(int c, const char *word) {
         return report_usage(NULL, "There is no option '%s'.", word);
 }
 
+/* Those of `load`. */
+static ExitStatus take_kernel_option(Options *o, int c, const char *word, unsigned *given) {
+        switch (c) {
+        case ARG_KERNEL:
+                o->kernel = optarg;
+                *given |= OPTION_KERNEL;
+                return STATUS_OK;
+        case ARG_INITRD:
+                o->initrd = optarg;
+                *given |= OPTION_INITRD;
+                return STATUS_OK;
+        case ARG_NO_INITRD:
+                o->no_initrd = true;
+                *given |= OPTION_NO_INITRD;
+                return STATUS_OK;
+        case ARG_REUSE_CMDLINE:
+                o->reuse_cmdline = true;
+                *given |= OPTION_REUSE_CMDLINE;
+                return STATUS_OK;
+        case ARG_APPEND:
+                o->append = optarg;
+                *given |= OPTION_APPEND;
+                return STATUS_OK;
+        case ARG_CMDLINE:
+                o->cmdline = optarg;
+                *given |= OPTION_CMDLINE;
+                return STATUS_OK;
+        case ARG_FORCE:
+                o->force = true;
+                *given |= OPTION_FORCE;
+                return STATUS_OK;
+        default:
+                return refuse_option(c, word);
+        }
+}
+
 /* One option that getopt_long() found; *given collects OptionFlags. */
 static ExitStatus take_option(Options *o, int c, const char *word, unsigned *given) {
         switch (c) {
@@ -105,7 +169,7 @@ static ExitStatus take_option(Options *o, int c, const char *word, unsigned *giv
                 *given |= OPTION_METADATA;
                 return add_metadata(o, optarg) < 0 ? report_oom() : STATUS_OK;
         default:
-                return refuse_option(c, word);
+                return take_kernel_option(o, c, word, given);
         }
 }
 

@@ -19,6 +19,13 @@ typedef enum OptionFlags {
         OPTION_NO_LEGEND = 1 << 2,
         OPTION_LABEL = 1 << 3,
         OPTION_METADATA = 1 << 4,
+        OPTION_KERNEL = 1 << 5,
+        OPTION_INITRD = 1 << 6,
+        OPTION_NO_INITRD = 1 << 7,
+        OPTION_REUSE_CMDLINE = 1 << 8,
+        OPTION_APPEND = 1 << 9,
+        OPTION_CMDLINE = 1 << 10,
+        OPTION_FORCE = 1 << 11,
 } OptionFlags;
 
 typedef struct Verb {
@@ -45,6 +52,13 @@ struct Options {
         const char *label;
         const char **metadata; /* KEY=VALUE, owned array */
         size_t n_metadata;
+        const char *kernel; /* NULL: not given, as those that follow */
+        const char *initrd;
+        const char *append;
+        const char *cmdline;
+        bool no_initrd;
+        bool reuse_cmdline;
+        bool force;
 };
 
 #define OPTIONS_NULL \

@@ -59,6 +59,12 @@ static void print_value(const Property *p, const void *field) {
         case PROPERTY_METADATA:
                 printf("(%zu)", ((const MetadataList *) field)->n_items);
                 break;
+        case PROPERTY_KERNEL: {
+                const KernelInfo *k = field;
+
+                print_text(!k->loaded ? "none" : strempty(k->release)[0] ? k->release : "unknown");
+                break;
+        }
         default:
                 break;
         }

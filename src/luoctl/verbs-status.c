@@ -8,6 +8,17 @@
 #include "output.h"
 #include "verbs.h"
 
+static void print_loaded_kernel(const KernelInfo *k, int width) {
+        const char *release = strempty(k->release)[0] ? k->release : "unknown";
+
+        print_key("Next kernel", width);
+        print_described(k->loaded ? release : "none", describe_kernel(k));
+        if (!strempty(k->command_line)[0])
+                return;
+        print_key("Command line", width);
+        print_described(k->command_line, NULL);
+}
+
 static void print_manager(const Options *o, const ManagerInfo *info) {
         enum { WIDTH = 13 };
         char kept[FORMAT_BYTES_MAX], metadata[FORMAT_BYTES_MAX];
@@ -25,6 +36,9 @@ static void print_manager(const Options *o, const ManagerInfo *info) {
         print_key("Live updates", WIDTH);
         printf("%" PRIu64 " since the last cold boot%s\n", info->generation,
                info->booted_by_live_update ? "; this boot brought sessions along" : "");
+
+        if (info->loaded_kernel.by_luod)
+                print_loaded_kernel(&info->loaded_kernel, WIDTH);
 
         print_key("Sessions", WIDTH);
         printf("%" PRIu32 " (up to %" PRIu32 " a user)\n", info->n_sessions, info->limit_sessions_per_user);

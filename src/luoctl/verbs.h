@@ -19,4 +19,7 @@ ExitStatus verb_set_metadata(const Options *options);
 ExitStatus verb_finish(const Options *options);
 ExitStatus verb_discard(const Options *options);
 
+ExitStatus verb_load(const Options *options);
+ExitStatus verb_unload(const Options *options);
+
 ExitStatus verb_monitor(const Options *options);
