@@ -50,7 +50,7 @@ helps() {
         exits 0 luoctl --help
         exits 0 luoctl --version
         exits 0 luoctl help list
-        for verb in status list show create preserve retrieve set-metadata finish discard identify check reload monitor; do
+        for verb in status list show create preserve retrieve set-metadata finish discard identify check reload load unload monitor; do
                 exits 0 luoctl $verb --help
                 grep -q "luoctl.* $verb" <<<"$output" || fail "the help on $verb does not show it: $output"
         done
