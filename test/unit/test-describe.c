@@ -90,6 +90,32 @@ static void test_words_of_a_newer_luod_have_no_meaning(void **state) {
         assert_non_null(describe_custody("none"));
 }
 
+static void test_next_kernel_has_words_for_what_is_wrong(void **state) {
+        static char yes[] = "yes", no[] = "no", unknown[] = "unknown";
+        const KernelInfo fine = { .loaded = true, .by_luod = yes, .luo = yes, .memfd = yes, .same_formats = yes, .switched_on = true };
+        KernelInfo k = fine;
+
+        assert_non_null(strstr(describe_kernel(&k), "takes over"));
+        k.same_formats = unknown;
+        assert_non_null(strstr(describe_kernel(&k), "not known"));
+        k.memfd = unknown;
+        assert_non_null(strstr(describe_kernel(&k), "files in memory is not known"));
+        k.switched_on = false;
+        assert_non_null(strstr(describe_kernel(&k), "kho=on"));
+        k.same_formats = no;
+        assert_non_null(strstr(describe_kernel(&k), "not understand"));
+        k.memfd = no;
+        assert_non_null(strstr(describe_kernel(&k), "no handler"));
+        k.luo = no;
+        assert_non_null(strstr(describe_kernel(&k), "CONFIG_LIVEUPDATE"));
+        k.by_luod = unknown;
+        assert_non_null(strstr(describe_kernel(&k), "perhaps"));
+        k.by_luod = no;
+        assert_non_null(strstr(describe_kernel(&k), "not by luod"));
+        k.loaded = false;
+        assert_non_null(strstr(describe_kernel(&k), "cold"));
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_all_well_needs_no_warning),
@@ -98,6 +124,7 @@ int main(void) {
                 cmocka_unit_test(test_a_kernel_without_explanation_still_warns),
                 cmocka_unit_test(test_what_follows_from_the_kernel_is_not_repeated),
                 cmocka_unit_test(test_words_of_a_newer_luod_have_no_meaning),
+                cmocka_unit_test(test_next_kernel_has_words_for_what_is_wrong),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

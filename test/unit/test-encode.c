@@ -170,6 +170,21 @@ static void test_events_say_only_what_happened(void **state) {
                 "{\"timestamp\":0,\"event\":\"changed\",\"changed\":{\"owner\":1},\"invalidated\":[\"Files\"]}");
 }
 
+static void test_loaded_kernel_is_an_object_of_what_was_sent(void **state) {
+        static const char *const no_warnings[] = { NULL };
+        static char yes[] = "yes", release[] = "7.3.4";
+        ManagerInfo info = {
+                .present = present(manager_properties, "LoadedKernel"),
+                .loaded_kernel = { .present = present(kernel_properties, "Loaded") | present(kernel_properties, "ByLuod") |
+                                              present(kernel_properties, "Release"),
+                                   .loaded = true, .by_luod = yes, .release = release },
+        };
+        char *json = NULL;
+
+        assert_int_equal(encode_manager(&info, no_warnings, JSON_SHORT, &json), 0);
+        assert_json(json, "{\"loaded_kernel\":{\"loaded\":true,\"by_luod\":\"yes\",\"release\":\"7.3.4\"},\"warnings\":[]}");
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_modes_have_names),
@@ -182,6 +197,7 @@ int main(void) {
                 cmocka_unit_test(test_lists_may_be_empty),
                 cmocka_unit_test(test_verdict_is_the_worst_finding),
                 cmocka_unit_test(test_events_say_only_what_happened),
+                cmocka_unit_test(test_loaded_kernel_is_an_object_of_what_was_sent),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

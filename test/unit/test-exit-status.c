@@ -20,6 +20,9 @@ static void test_scripts_can_tell_what_to_do_next(void **state) {
         assert_int_equal(exit_status_from_error(LUOD_ERROR_SHUTTING_DOWN), STATUS_BUSY);
         assert_int_equal(exit_status_from_error(LUOD_ERROR_WRONG_DIRECTION), STATUS_DIRECTION);
         assert_int_equal(exit_status_from_error(LUOD_ERROR_RETRIEVE_FAILED), STATUS_LOST);
+        assert_int_equal(exit_status_from_error(LUOD_ERROR_KERNEL_UNFIT), STATUS_UNFIT);
+        assert_int_equal(exit_status_from_error(LUOD_ERROR_KERNEL_TRUNCATED), STATUS_UNFIT);
+        assert_int_equal(exit_status_from_error(LUOD_ERROR_KEXEC_BUSY), STATUS_BUSY);
 }
 
 static void test_a_missing_service_is_not_a_missing_session(void **state) {

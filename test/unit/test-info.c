@@ -212,6 +212,36 @@ static void test_there_may_be_no_findings(void **state) {
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
+static void append_bool(sd_bus_message *m, const char *key, int value) {
+        assert_true(sd_bus_message_append(m, "{sv}", key, "b", value) >= 0);
+}
+
+static void test_loaded_kernel_is_read_with_what_is_in_it(void **state) {
+        Fixture *f = *state;
+        const KernelInfo *k = &f->manager.loaded_kernel;
+
+        assert_true(sd_bus_message_open_container(f->m, 'a', "{sv}") >= 0);
+        for (unsigned i = 0; i < 2; i++) { /* sent twice, it counts once */
+                assert_true(sd_bus_message_open_container(f->m, 'e', "sv") >= 0);
+                assert_true(sd_bus_message_append(f->m, "s", "LoadedKernel") >= 0);
+                assert_true(sd_bus_message_open_container(f->m, 'v', "a{sv}") >= 0);
+                assert_true(sd_bus_message_open_container(f->m, 'a', "{sv}") >= 0);
+                append_bool(f->m, "Loaded", 1);
+                assert_true(sd_bus_message_append(f->m, "{sv}{sv}{sv}", "Release", "s", "7.3.4", "OfANewerLuod", "t", UINT64_C(1),
+                                                  "ByLuod", "s", "yes") >= 0);
+                for (unsigned j = 0; j < 3; j++)
+                        assert_true(sd_bus_message_close_container(f->m) >= 0);
+        }
+        assert_true(sd_bus_message_close_container(f->m) >= 0);
+        turn(f);
+
+        assert_int_equal(info_read(f->m, manager_properties, &f->manager), 0);
+        assert_true(k->loaded);
+        assert_string_equal(k->release, "7.3.4");
+        assert_string_equal(k->by_luod, "yes");
+        assert_null(k->luo);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 TEST(test_properties_land_in_their_fields),
@@ -222,6 +252,7 @@ int main(void) {
                 TEST(test_rows_are_sorted_by_name),
                 TEST(test_identification_comes_with_or_without_the_keeper),
                 TEST(test_there_may_be_no_findings),
+                cmocka_unit_test_setup_teardown(test_loaded_kernel_is_read_with_what_is_in_it, set_up, tear_down),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

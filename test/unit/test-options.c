@@ -30,6 +30,11 @@ static const Verb verbs[] = {
           .min_arguments = 2,
           .max_arguments = -1,
           .run = run_nothing },
+        { .name = "load",
+          .arguments = "",
+          .options = OPTION_KERNEL | OPTION_INITRD | OPTION_NO_INITRD | OPTION_REUSE_CMDLINE | OPTION_APPEND | OPTION_CMDLINE |
+                     OPTION_FORCE,
+          .run = run_nothing },
         {},
 };
 
@@ -169,6 +174,26 @@ static void test_help_needs_no_arguments(void **state) {
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
+static void test_options_of_load_are_taken(void **state) {
+        Fixture *f = *state;
+
+        assert_int_equal(parse(f, "load", NULL), STATUS_OK);
+        assert_null(f->options.kernel);
+        assert_null(f->options.cmdline);
+        assert_false(f->options.force);
+        assert_int_equal(parse(f, "load", "--kernel=k", "--initrd", "i", "--append=a=b c", "--reuse-cmdline", "--force",
+                               "--no-initrd", "--cmdline=", NULL),
+                         STATUS_OK);
+        assert_string_equal(f->options.kernel, "k");
+        assert_string_equal(f->options.initrd, "i");
+        assert_string_equal(f->options.append, "a=b c");
+        assert_string_equal(f->options.cmdline, "");
+        assert_true(f->options.reuse_cmdline && f->options.force && f->options.no_initrd);
+        assert_int_equal(parse(f, "load", "--force=yes", NULL), STATUS_USAGE);
+        assert_int_equal(parse(f, "load", "--kernel", NULL), STATUS_USAGE);
+        assert_int_equal(parse(f, "list", "--force", NULL), STATUS_USAGE);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 TEST(test_a_verb_comes_with_defaults),
@@ -179,6 +204,7 @@ int main(void) {
                 TEST(test_a_verb_takes_only_its_own_options),
                 TEST(test_the_number_of_arguments_is_checked),
                 TEST(test_help_needs_no_arguments),
+                TEST(test_options_of_load_are_taken),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
