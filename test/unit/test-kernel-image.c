@@ -211,7 +211,7 @@ static void test_other_architectures_are_told(void **state) {
 }
 
 static void test_what_is_no_kernel_is_told(void **state) {
-        static const char *const texts[] = { "", "\x7f", "\x7f" "ELF", "#!/bin/sh\n", "MZ", "Linux version 7.3.4 (a@b) #1\n" };
+        static const char *const texts[] = { "", "\x7f", ("\x7f" "ELF"), "#!/bin/sh\n", "MZ", "Linux version 7.3.4 (a@b) #1\n" };
         _cleanup_(closep) int fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
         KernelImage image;
 
