@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "fd-util.h"
+#include "kernel-cmdline.h"
 #include "luod-limits.h"
 #include "luo-abi.h"
 #include "luo.h"
@@ -188,22 +189,6 @@ static int config_has_luo(void) {
         return strstr(text, "CONFIG_LIVEUPDATE=y") && strstr(text, "CONFIG_KEXEC_HANDOVER=y");
 }
 
-/* The last of several counts; the kernel's kstrtobool() takes more spellings. */
-static bool command_line_has(const char *cmdline, const char *option) {
-        bool on = false;
-        size_t n = strlen(option);
-
-        for (const char *p = cmdline; (p = strstr(p, option)); p += n) {
-                if (p != cmdline && p[-1] != ' ')
-                        continue;
-                if (p[n] != '=')
-                        continue;
-                on = strchr("1yYtT", p[n + 1]) || strncmp(p + n + 1, "on", 2) == 0;
-        }
-
-        return on;
-}
-
 static LuoSupport support_without_device(void) {
         _cleanup_free_ char *cmdline = NULL;
         int configured = config_has_luo(); /* negative: nobody knows */
@@ -212,7 +197,8 @@ static LuoSupport support_without_device(void) {
                 return LUO_NOT_CONFIGURED;
         if (read_small_file("/proc/cmdline", &cmdline) < 0)
                 return LUO_NO_DEVICE;
-        if (!command_line_has(cmdline, "liveupdate") || !command_line_has(cmdline, "kho"))
+        if (kernel_cmdline_switch(cmdline, "liveupdate", KERNEL_SWITCH_UNSET) != KERNEL_SWITCH_ON ||
+            kernel_cmdline_switch(cmdline, "kho", KERNEL_SWITCH_UNSET) != KERNEL_SWITCH_ON)
                 return LUO_DISABLED;
         return configured > 0 ? LUO_NO_DEVICE : LUO_NOT_CONFIGURED;
 }
