@@ -134,7 +134,7 @@ static int unpack_lz4(const uint8_t *data, size_t n, unpack_sink_fn sink, void *
 }
 #endif
 
-static bool begins_with(const uint8_t *data, size_t n, const char *magic, size_t n_magic) {
+static _unused_ bool begins_with(const uint8_t *data, size_t n, const char *magic, size_t n_magic) {
         return n > n_magic && memcmp(data, magic, n_magic) == 0;
 }
 

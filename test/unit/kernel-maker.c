@@ -4,6 +4,8 @@
 #include <elf.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
 #if HAVE_ZLIB
 #include <zlib.h>
 #endif
@@ -40,7 +42,7 @@ static void put_u32(uint8_t *p, uint32_t value) {
 
 /* Into @out, which has room for 2 * @n + 65536 bytes. */
 static size_t pack(Packing packing, const uint8_t *data, size_t n, uint8_t *out) {
-        size_t max = 2 * n + 65536;
+        size_t max _unused_ = 2 * n + 65536; /* where there is any packer */
 
         switch (packing) {
 #if HAVE_ZLIB
