@@ -51,7 +51,9 @@ static ExitStatus find_kernel(const Options *o, char **ret) {
 
 /* Beside DIR/vmlinuz-RELEASE, as distributions name it; there may be none. */
 static ExitStatus find_initrd(const Options *o, const char *kernel, char **ret) {
-        static const char *const names[][2] = { { "initrd.img-", "" }, { "initramfs-", ".img" }, { "initrd-", "" } };
+        static const char *const names[][2] = { { "initrd.img-", "" },
+                                                { "initramfs-", ".img" },
+                                                { "initrd-", "" } };
         const char *slash = strrchr(kernel, '/'), *name = slash ? slash + 1 : kernel, vmlinuz[] = "vmlinuz-";
 
         if (o->no_initrd)
@@ -65,8 +67,8 @@ static ExitStatus find_initrd(const Options *o, const char *kernel, char **ret) 
         for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
                 _cleanup_free_ char *path = NULL;
 
-                if (asprintf(&path, "%.*s%s%s%s", (int) (name - kernel), kernel, names[i][0], name + strlen(vmlinuz),
-                             names[i][1]) < 0) {
+                if (asprintf(&path, "%.*s%s%s%s", (int) (name - kernel), kernel, names[i][0],
+                             name + strlen(vmlinuz), names[i][1]) < 0) {
                         path = NULL;
                         return report_oom();
                 }
@@ -121,7 +123,9 @@ static ExitStatus check_load_options(const Options *o) {
         if (o->initrd && o->no_initrd)
                 return report_usage("load", "'--initrd' and '--no-initrd' exclude each other.");
         if (o->cmdline && (o->reuse_cmdline || o->append))
-                return report_usage("load", "'--cmdline' is the whole command line: there is nothing to reuse or to append to.");
+                return report_usage(
+                        "load",
+                        "'--cmdline' is the whole command line: there is nothing to reuse or to append to.");
         return STATUS_OK;
 }
 
@@ -153,8 +157,9 @@ static ExitStatus load(sd_bus *bus, const Options *o, const Next *n) {
         status = client_new_call(bus, LUOD_OBJECT_PATH, "LoadKernel", &m);
         if (status != STATUS_OK)
                 return status;
-        r = sd_bus_message_append(m, "hhsa{sv}", n->kernel_fd, n->initrd ? n->initrd_fd : n->kernel_fd, n->cmdline, 2,
-                                  "no-initrd", "b", (int) !n->initrd, "force", "b", (int) o->force);
+        r = sd_bus_message_append(m, "hhsa{sv}", n->kernel_fd, n->initrd ? n->initrd_fd : n->kernel_fd,
+                                  n->cmdline, 2, "no-initrd", "b", (int) !n->initrd, "force", "b",
+                                  (int) o->force);
         if (r < 0)
                 return client_message_failed(r);
         return client_call(bus, m, CLIENT_TIMEOUT_INFINITE, /* ret_reply= */ NULL);

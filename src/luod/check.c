@@ -181,19 +181,21 @@ static void check_luods_target(const TargetRecord *r, Finding *f) {
                         release_of(r));
         else if (r->memfd == KNOWLEDGE_NO)
                 finding(f, FINDING_BLOCKS, "target", "Load another one ('luoctl load --kernel=FILE').",
-                        "The kernel that is loaded, %s, has no handler for files in memory (CONFIG_LIVEUPDATE_MEMFD): it can "
-                        "give back nothing.",
+                        "The kernel that is loaded, %s, has no handler for files in memory "
+                        "(CONFIG_LIVEUPDATE_MEMFD): it can give back nothing.",
                         release_of(r));
         else if (r->abi == KNOWLEDGE_NO)
                 finding(f, FINDING_BLOCKS, "target", "Load another one ('luoctl load --kernel=FILE').",
                         "The kernel that is loaded, %s, does not understand what this one hands over: it can give back nothing.",
                         release_of(r));
         else if (!r->switched_on)
-                finding(f, FINDING_BLOCKS, "target", "Load it with 'kho=on liveupdate=on' ('luoctl load --reuse-cmdline --append=...').",
+                finding(f, FINDING_BLOCKS, "target",
+                        "Load it with 'kho=on liveupdate=on' ('luoctl load --reuse-cmdline --append=...').",
                         "The command line of the kernel that is loaded, %s, does not switch the Live Update Orchestrator on.",
                         release_of(r));
         else if (r->luo == KNOWLEDGE_UNKNOWN || r->memfd == KNOWLEDGE_UNKNOWN)
-                finding(f, FINDING_WARNING, "target", "Install its configuration as /boot/config-RELEASE, and load it again.",
+                finding(f, FINDING_WARNING, "target",
+                        "Install its configuration as /boot/config-RELEASE, and load it again.",
                         "Whether the kernel that is loaded, %s, keeps files in memory is not known: it could not be looked into.",
                         release_of(r));
         else if (r->abi == KNOWLEDGE_UNKNOWN)
@@ -203,8 +205,8 @@ static void check_luods_target(const TargetRecord *r, Finding *f) {
                         "Whether the kernel that is loaded, %s, understands what this one hands over is not known.",
                         release_of(r));
         else
-                finding(f, FINDING_OK, "target", "", "Kernel %s is loaded to come next, and takes over what is kept.",
-                        release_of(r));
+                finding(f, FINDING_OK, "target", "",
+                        "Kernel %s is loaded to come next, and takes over what is kept.", release_of(r));
 }
 
 static void check_target(Manager *m, Finding *f) {
@@ -215,8 +217,8 @@ static void check_target(Manager *m, Finding *f) {
                         "No kernel is loaded to come next: without one a reboot is cold, and loses all that is kept.");
         else if (!view.record)
                 finding(f, FINDING_WARNING, "target", "Load it anew ('luoctl load').",
-                        "%s loaded the kernel that comes next, and how is not known: by kexec_load (as 'kexec -l' does without '-s') "
-                        "nothing is handed over.",
+                        "%s loaded the kernel that comes next, and how is not known: by kexec_load (as "
+                        "'kexec -l' does without '-s') nothing is handed over.",
                         view.by_luod == KNOWLEDGE_NO ? "Somebody else than luod" : "Perhaps not luod");
         else
                 check_luods_target(view.record, f);

@@ -24,18 +24,18 @@
 /* --- the unpacked kernel, piece by piece */
 
 #define WINDOW_SIZE (256U * 1024U)
-#define LOOKAHEAD 256U  /* the longest thing that is looked for */
-#define LOOKBEHIND 64U  /* how far back a name may have begun */
+#define LOOKAHEAD 256U /* the longest thing that is looked for */
+#define LOOKBEHIND 64U /* how far back a name may have begun */
 
 typedef struct Scan {
         KernelImage *image;
-        char *window;          /* WINDOW_SIZE, of which n are used */
-        size_t n, n_behind;    /* the first n_behind were looked through before */
+        char *window;       /* WINDOW_SIZE, of which n are used */
+        size_t n, n_behind; /* the first n_behind were looked through before */
         uint64_t n_all;
-        uint64_t deadline;     /* usec, CLOCK_MONOTONIC */
-        uint8_t *config;       /* KERNEL_CONFIG_PACKED_MAX, once it is found */
+        uint64_t deadline; /* usec, CLOCK_MONOTONIC */
+        uint8_t *config;   /* KERNEL_CONFIG_PACKED_MAX, once it is found */
         size_t n_config, config_skip;
-        bool saw_liveupdate;   /* the word, as parameter or device name */
+        bool saw_liveupdate; /* the word, as parameter or device name */
 } Scan;
 
 static Scan *scan_done(Scan *s) {
@@ -77,7 +77,8 @@ static bool copy_until(const char *p, const char *limit, char end, char *ret, si
 }
 
 static bool abi_concerns_us(const char *abi) {
-        return strncmp(abi, "kho-v", 5) == 0 || strncmp(abi, "luo-", 4) == 0 || strncmp(abi, "memfd-v", 7) == 0;
+        return strncmp(abi, "kho-v", 5) == 0 || strncmp(abi, "luo-", 4) == 0 ||
+               strncmp(abi, "memfd-v", 7) == 0;
 }
 
 static void add_abi(KernelImage *image, const char *p, size_t n) {
@@ -113,7 +114,8 @@ static void look_at_banner(Scan *s, const char *p, const char *limit) {
         KernelImage *image = s->image;
         const char *hash;
 
-        if (image->release[0] || !copy_until(p + strlen("Linux version "), limit, ' ', image->release, KERNEL_RELEASE_MAX))
+        if (image->release[0] ||
+            !copy_until(p + strlen("Linux version "), limit, ' ', image->release, KERNEL_RELEASE_MAX))
                 return;
         hash = memmem(p, (size_t) (limit - p), " #", 2);
         if (hash)
@@ -352,7 +354,8 @@ static void judge_by_absence(KernelImage *image, bool saw_liveupdate) {
 
 /* @packed: unpack it first. What is too large, takes too long or is damaged is known in part. */
 static int look_through(KernelImage *image, const void *data, size_t n, bool packed) {
-        _cleanup_(scan_donep) Scan s = { .image = image, .deadline = now_monotonic() + KERNEL_LOOK_TIMEOUT_USEC };
+        _cleanup_(scan_donep)
+                Scan s = { .image = image, .deadline = now_monotonic() + KERNEL_LOOK_TIMEOUT_USEC };
         int r, q;
 
         s.window = malloc(WINDOW_SIZE);
@@ -462,13 +465,20 @@ static void set_arch(KernelImage *image, const char *arch) {
 
 static const char *elf_machine_to_string(uint16_t machine) {
         switch (machine) {
-        case EM_386: return "32-bit x86";
-        case EM_AARCH64: return "aarch64";
-        case EM_ARM: return "arm";
-        case EM_PPC64: return "ppc64";
-        case EM_S390: return "s390x";
-        case EM_RISCV: return "riscv64";
-        default: return "";
+        case EM_386:
+                return "32-bit x86";
+        case EM_AARCH64:
+                return "aarch64";
+        case EM_ARM:
+                return "arm";
+        case EM_PPC64:
+                return "ppc64";
+        case EM_S390:
+                return "s390x";
+        case EM_RISCV:
+                return "riscv64";
+        default:
+                return "";
         }
 }
 
@@ -502,7 +512,8 @@ static int parse_elf(const uint8_t *data, size_t n, KernelImage *image) {
                 set_arch(image, elf_machine_to_string(le16toh(h.e_machine)));
                 return 0;
         }
-        if (le16toh(h.e_type) != ET_EXEC || le16toh(h.e_phnum) == 0 || le16toh(h.e_phentsize) != sizeof(Elf64_Phdr))
+        if (le16toh(h.e_type) != ET_EXEC || le16toh(h.e_phnum) == 0 ||
+            le16toh(h.e_phentsize) != sizeof(Elf64_Phdr))
                 return 0; /* a program, a library, a module */
         if (!headers_are_within(&h, data, n)) {
                 image->kind = KERNEL_IMAGE_TRUNCATED;
@@ -530,7 +541,8 @@ int kernel_image_parse(const void *data, size_t n, KernelImage *ret) {
         const uint8_t *p = data;
 
         *ret = (KernelImage) KERNEL_IMAGE_NULL;
-        if (n >= HEADER_MAGIC + 4 && memcmp(p + HEADER_MAGIC, "HdrS", 4) == 0 && get_u16(p + BOOT_FLAG) == 0xaa55)
+        if (n >= HEADER_MAGIC + 4 && memcmp(p + HEADER_MAGIC, "HdrS", 4) == 0 &&
+            get_u16(p + BOOT_FLAG) == 0xaa55)
                 return parse_bzimage(p, n, ret);
         if (n >= SELFMAG && memcmp(p, ELFMAG, SELFMAG) == 0)
                 return parse_elf(p, n, ret);

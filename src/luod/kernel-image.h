@@ -28,7 +28,7 @@ typedef enum Knowledge {
         _KNOWLEDGE_INVALID = -EINVAL,
 } Knowledge;
 
-#define KERNEL_RELEASE_MAX 64U  /* as in struct new_utsname */
+#define KERNEL_RELEASE_MAX 64U /* as in struct new_utsname */
 #define KERNEL_VERSION_MAX 64U
 #define KERNEL_ABIS_MAX 16U
 #define KERNEL_ABI_LENGTH_MAX 31U
@@ -41,20 +41,21 @@ typedef struct KernelImage {
         char version[KERNEL_VERSION_MAX + 1]; /* "#1 SMP …", as uname -v; "" unknown */
         uint32_t cmdline_max;                 /* bytes, with the NUL; 0 unknown */
 
-        bool unpacked;                        /* all of the kernel was looked through */
-        bool has_config;                      /* its own configuration was found, in it or as /boot/config-RELEASE */
-        Knowledge luo;                        /* CONFIG_LIVEUPDATE and CONFIG_KEXEC_HANDOVER */
-        Knowledge memfd;                      /* CONFIG_LIVEUPDATE_MEMFD: the handler for files in memory */
-        Knowledge kho_default;                /* kho=on without being told */
+        bool unpacked;         /* all of the kernel was looked through */
+        bool has_config;       /* its own configuration was found, in it or as /boot/config-RELEASE */
+        Knowledge luo;         /* CONFIG_LIVEUPDATE and CONFIG_KEXEC_HANDOVER */
+        Knowledge memfd;       /* CONFIG_LIVEUPDATE_MEMFD: the handler for files in memory */
+        Knowledge kho_default; /* kho=on without being told */
         KernelSwitch built_in_kho, built_in_liveupdate; /* by the command line that is built in */
-        bool cmdline_override;                /* and that one is the only one that counts */
+        bool cmdline_override;                          /* and that one is the only one that counts */
 
         /* What it calls its formats: "kho-v4", "luo-v5", "memfd-v2", … (include/linux/kho/abi). Complete if unpacked. */
         char abis[KERNEL_ABIS_MAX][KERNEL_ABI_LENGTH_MAX + 1];
         uint32_t n_abis;
 } KernelImage;
 
-#define KERNEL_IMAGE_NULL {}
+#define KERNEL_IMAGE_NULL \
+        {}
 
 /* Fills *ret from the @n bytes of an image. 0 or -ENOMEM; what is not understood is said in *ret. */
 int kernel_image_parse(const void *data, size_t n, KernelImage *ret);
@@ -66,8 +67,8 @@ int kernel_image_read(int fd, const char *boot_dir, KernelImage *ret);
 /* Takes from a kernel configuration (a .config) what the image did not tell. What it is is checked. */
 void kernel_image_add_config(KernelImage *image, const char *text, size_t n);
 
-/* Whether @image understands what a kernel that calls its formats as @ours does hands over: the core formats, and those for files in
- * memory with @memfd. */
+/* Whether @image understands what a kernel that calls its formats as @ours does hands over: the core formats,
+ * and with @memfd those for files in memory. */
 Knowledge kernel_image_same_abi(const KernelImage *image, const KernelImage *ours, bool memfd);
 
 /* Whether it will have LUO switched on with that command line: kho= and liveupdate=. Whether it has LUO at all is another

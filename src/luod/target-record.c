@@ -9,11 +9,13 @@ static const char *const states[_TARGET_STATE_MAX] = {
 };
 
 int target_record_encode(const TargetRecord *r, char **ret) {
-        if (asprintf(ret,
-                     "luod-next-kernel 1\nboot-id %s\nstate %s\nrelease %s\nluo %s\nmemfd %s\nabi %s\nswitched-on %s\n"
-                     "forced %s\ntimestamp %" PRIu64 "\ncommand-line %s\nend\n",
-                     r->boot_id, states[r->state], r->release, knowledge_to_string(r->luo), knowledge_to_string(r->memfd),
-                     knowledge_to_string(r->abi), yes_no(r->switched_on), yes_no(r->forced), r->timestamp, r->cmdline) < 0)
+        if (asprintf(
+                    ret,
+                    "luod-next-kernel 1\nboot-id %s\nstate %s\nrelease %s\nluo %s\nmemfd %s\nabi %s\nswitched-on %s\n"
+                    "forced %s\ntimestamp %" PRIu64 "\ncommand-line %s\nend\n",
+                    r->boot_id, states[r->state], r->release, knowledge_to_string(r->luo),
+                    knowledge_to_string(r->memfd), knowledge_to_string(r->abi), yes_no(r->switched_on),
+                    yes_no(r->forced), r->timestamp, r->cmdline) < 0)
                 return -ENOMEM;
         return 0;
 }
@@ -85,7 +87,8 @@ int target_record_decode(const char *text, TargetRecord *ret) {
             !take(&p, "release", r.release, sizeof(r.release)) || !take_knowledge(&p, "luo", &r.luo) ||
             !take_knowledge(&p, "memfd", &r.memfd) || !take_knowledge(&p, "abi", &r.abi) ||
             !take_bool(&p, "switched-on", &r.switched_on) || !take_bool(&p, "forced", &r.forced) ||
-            !take_u64(&p, "timestamp", &r.timestamp) || !take(&p, "command-line", r.cmdline, sizeof(r.cmdline)) ||
+            !take_u64(&p, "timestamp", &r.timestamp) ||
+            !take(&p, "command-line", r.cmdline, sizeof(r.cmdline)) ||
             (!streq(p, "end\n") && !streq(p, "end"))) /* read_small_file() cuts off the newline */
                 return -EBADMSG;
         *ret = r;

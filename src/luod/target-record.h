@@ -37,8 +37,8 @@ typedef struct TargetRecord {
         Knowledge abi;                        /* whether its formats are those of this kernel */
         bool switched_on;                     /* kho=on liveupdate=on */
         bool forced;
-        uint64_t timestamp;                   /* usec, CLOCK_REALTIME */
-        char cmdline[KERNEL_CMDLINE_MAX];     /* no control characters */
+        uint64_t timestamp;               /* usec, CLOCK_REALTIME */
+        char cmdline[KERNEL_CMDLINE_MAX]; /* no control characters */
 } TargetRecord;
 
 /* 0 or -ENOMEM; the caller frees *ret. */

@@ -115,13 +115,13 @@ TargetView target_look(Manager *m) {
         if (!loaded) {
                 if (!t->job)
                         target_forget(m);
-                return (TargetView) { .by_luod = KNOWLEDGE_NO };
+                return (TargetView){ .by_luod = KNOWLEDGE_NO };
         }
         if (t->damaged || (t->known && t->record.state != TARGET_LOADED))
-                return (TargetView) { .loaded = true, .by_luod = KNOWLEDGE_UNKNOWN };
+                return (TargetView){ .loaded = true, .by_luod = KNOWLEDGE_UNKNOWN };
         if (!t->known)
-                return (TargetView) { .loaded = true, .by_luod = KNOWLEDGE_NO };
-        return (TargetView) { .loaded = true, .by_luod = KNOWLEDGE_YES, .record = &t->record };
+                return (TargetView){ .loaded = true, .by_luod = KNOWLEDGE_NO };
+        return (TargetView){ .loaded = true, .by_luod = KNOWLEDGE_YES, .record = &t->record };
 }
 
 /* --- judging */
@@ -132,22 +132,27 @@ static int refuse_what_is_no_kernel(const KernelImage *image, Failure *ret) {
         case KERNEL_IMAGE_BZIMAGE:
                 return 0;
         case KERNEL_IMAGE_TRUNCATED:
-                return failure_set(ret, FAILURE_KERNEL_TRUNCATED,
-                                   "The kernel image is not complete: its header tells of more than the file has. Copy or "
-                                   "install it again");
+                return failure_set(
+                        ret, FAILURE_KERNEL_TRUNCATED,
+                        "The kernel image is not complete: its header tells of more than the file has. Copy "
+                        "or install it again");
         case KERNEL_IMAGE_OTHER_ARCH:
-                return failure_set(ret, FAILURE_WRONG_ARCHITECTURE, "This kernel is for another architecture%s%s%s; this machine is x86-64",
+                return failure_set(ret, FAILURE_WRONG_ARCHITECTURE,
+                                   "This kernel is for another architecture%s%s%s; this machine is x86-64",
                                    image->arch[0] ? " (" : "", image->arch, image->arch[0] ? ")" : "");
         case KERNEL_IMAGE_VMLINUX:
-                return failure_set(ret, FAILURE_NOT_A_KERNEL,
-                                   "This is an uncompressed kernel (vmlinux), which kexec can't load here; take the bzImage that "
-                                   "was built with it (arch/x86/boot/bzImage, /boot/vmlinuz-RELEASE)");
+                return failure_set(
+                        ret, FAILURE_NOT_A_KERNEL,
+                        "This is an uncompressed kernel (vmlinux), which kexec can't load here; take the "
+                        "bzImage that was built with it (arch/x86/boot/bzImage, /boot/vmlinuz-RELEASE)");
         case KERNEL_IMAGE_NOT_LOADABLE:
-                return failure_set(ret, FAILURE_NOT_A_KERNEL,
-                                   "kexec can't load this kernel: it is too old (before 3.8), or was built without "
-                                   "CONFIG_RELOCATABLE=y");
+                return failure_set(
+                        ret, FAILURE_NOT_A_KERNEL,
+                        "kexec can't load this kernel: it is too old (before 3.8), or was built without "
+                        "CONFIG_RELOCATABLE=y");
         default:
-                return failure_set(ret, FAILURE_NOT_A_KERNEL, "This is not a kernel image (for x86-64: a bzImage)");
+                return failure_set(ret, FAILURE_NOT_A_KERNEL,
+                                   "This is not a kernel image (for x86-64: a bzImage)");
         }
 #else
         return 0; /* the kernel knows its images best */
@@ -169,23 +174,25 @@ static int refuse_what_would_lose(const Manager *m, const Loading *l, Failure *r
 
         if (l->record.luo == KNOWLEDGE_NO)
                 return failure_set(ret, FAILURE_KERNEL_UNFIT,
-                                   "Kernel %s was built without the Live Update Orchestrator (CONFIG_LIVEUPDATE): everything that is kept "
-                                   "would be lost%s",
+                                   "Kernel %s was built without the Live Update Orchestrator "
+                                   "(CONFIG_LIVEUPDATE): everything that is kept would be lost%s",
                                    release, force);
         if (l->record.memfd == KNOWLEDGE_NO && memory_is_kept(m))
-                return failure_set(ret, FAILURE_KERNEL_UNFIT,
-                                   "Kernel %s has no handler for files in memory (CONFIG_LIVEUPDATE_MEMFD): as such are kept, it could "
-                                   "give back nothing at all%s",
-                                   release, force);
+                return failure_set(
+                        ret, FAILURE_KERNEL_UNFIT,
+                        "Kernel %s has no handler for files in memory (CONFIG_LIVEUPDATE_MEMFD): as such "
+                        "are kept, it could give back nothing at all%s",
+                        release, force);
         if (l->record.abi == KNOWLEDGE_NO && memory_is_kept(m))
                 return failure_set(ret, FAILURE_KERNEL_UNFIT,
-                                   "Kernel %s does not understand what this one hands over: the versions of their formats differ, so it could give "
-                                   "back nothing at all%s",
+                                   "Kernel %s does not understand what this one hands over: the versions of "
+                                   "their formats differ, so it could give back nothing at all%s",
                                    release, force);
         if (!l->record.switched_on)
                 return failure_set(ret, FAILURE_CMDLINE_UNFIT,
-                                   "With this command line kernel %s would not have the Live Update Orchestrator switched on, and everything "
-                                   "that is kept would be lost: it needs 'kho=on liveupdate=on'%s",
+                                   "With this command line kernel %s would not have the Live Update "
+                                   "Orchestrator switched on, and everything that is kept would be lost: it "
+                                   "needs 'kho=on liveupdate=on'%s",
                                    release, force);
         return 0;
 }
@@ -198,7 +205,8 @@ static int judge(const Manager *m, const Loading *l, Failure *ret) {
         if (r < 0)
                 return r;
         if (l->image.cmdline_max > 0 && n > l->image.cmdline_max)
-                return failure_set(ret, FAILURE_CMDLINE_TOO_LONG, "The command line has %zu bytes; kernel %s takes %u at the most", n - 1,
+                return failure_set(ret, FAILURE_CMDLINE_TOO_LONG,
+                                   "The command line has %zu bytes; kernel %s takes %u at the most", n - 1,
                                    release_or(&l->image, "without a name"), l->image.cmdline_max - 1);
         return l->options.force ? 0 : refuse_what_would_lose(m, l, ret);
 }
@@ -279,7 +287,8 @@ static void load_or_unload(void *arg, WorkerReply *reply) {
         bool inline_ = l->job.manager->workers.inline_;
 
         for (unsigned i = 0;; i++) {
-                reply->error = l->unload ? kexec->unload(kexec) : kexec->load(kexec, l->kernel, l->initrd, l->record.cmdline);
+                reply->error = l->unload ? kexec->unload(kexec)
+                                         : kexec->load(kexec, l->kernel, l->initrd, l->record.cmdline);
                 if (reply->error != -EBUSY || inline_ || i >= BUSY_RETRIES)
                         return;
                 (void) clock_nanosleep(CLOCK_MONOTONIC, 0, &pause, NULL);
@@ -291,15 +300,18 @@ static int failure_set_kexec(Failure *ret, int error, bool unload) {
 
         switch (-error) {
         case EBUSY:
-                return failure_set(ret, FAILURE_KEXEC_BUSY,
-                                   "Somebody else is loading a kernel, or a kexec has begun; try again in a moment");
+                return failure_set(
+                        ret, FAILURE_KEXEC_BUSY,
+                        "Somebody else is loading a kernel, or a kexec has begun; try again in a moment");
         case EPERM:
         case EACCES:
-                return failure_set(ret, FAILURE_KERNEL_REJECTED,
-                                   "This kernel does not let a kernel be %sed: kernel lockdown (/sys/kernel/security/lockdown), "
-                                   "kexec_load_disabled (sysctl kernel.kexec_load_disabled), a security module, or luod.service "
-                                   "without CAP_SYS_BOOT",
-                                   what);
+                return failure_set(
+                        ret, FAILURE_KERNEL_REJECTED,
+                        "This kernel does not let a kernel be %sed: kernel lockdown "
+                        "(/sys/kernel/security/lockdown), kexec_load_disabled (sysctl "
+                        "kernel.kexec_load_disabled), a security module, or luod.service without "
+                        "CAP_SYS_BOOT",
+                        what);
         case EKEYREJECTED:
         case ENOKEY:
         case EKEYEXPIRED:
@@ -308,24 +320,30 @@ static int failure_set_kexec(Failure *ret, int error, bool unload) {
         case EBADMSG:
         case ENODATA:
         case ELIBBAD:
-                return failure_set(ret, FAILURE_KERNEL_REJECTED,
-                                   "The signature of the kernel image is not accepted (%s): it is not signed, or not by a key that this "
-                                   "kernel trusts",
-                                   strerror(-error));
+                return failure_set(
+                        ret, FAILURE_KERNEL_REJECTED,
+                        "The signature of the kernel image is not accepted (%s): it is not signed, or not "
+                        "by a key that this kernel trusts",
+                        strerror(-error));
         case ENOEXEC:
-                return failure_set(ret, FAILURE_NOT_A_KERNEL, "The kernel says that this is not an image that it can load");
+                return failure_set(ret, FAILURE_NOT_A_KERNEL,
+                                   "The kernel says that this is not an image that it can load");
         case ETXTBSY:
-                return failure_set(ret, FAILURE_KEXEC_BUSY, "The kernel image or the initrd is open for writing; try again when it "
-                                                            "is written");
+                return failure_set(ret, FAILURE_KEXEC_BUSY,
+                                   "The kernel image or the initrd is open for writing; try again when it "
+                                   "is written");
         case ENOSYS:
         case EOPNOTSUPP:
                 return failure_set(ret, FAILURE_KERNEL_UNSUPPORTED,
-                                   "This kernel has no kexec_file_load (CONFIG_KEXEC_FILE), or luod.service does not allow it");
+                                   "This kernel has no kexec_file_load (CONFIG_KEXEC_FILE), or luod.service "
+                                   "does not allow it");
         case ENOMEM:
         case EADDRNOTAVAIL:
         case EFBIG:
-                return failure_set(ret, FAILURE_OUT_OF_MEMORY, "There is not enough memory to %s the kernel; what was loaded before still is",
-                                   what);
+                return failure_set(
+                        ret, FAILURE_OUT_OF_MEMORY,
+                        "There is not enough memory to %s the kernel; what was loaded before still is",
+                        what);
         default:
                 return failure_set(ret, FAILURE_INTERNAL, "Can't %s the kernel: %s", what, strerror(-error));
         }
@@ -377,7 +395,8 @@ static void on_loaded(WorkerReply *reply, void *userdata) {
         t->record = l->record;
         t->known = true;
         t->damaged = false;
-        (void) record_write(l->job.manager, &t->record); /* failing, a restarted luod does not know what it is */
+        (void) record_write(l->job.manager,
+                            &t->record); /* failing, a restarted luod does not know what it is */
         loading_end(l, NULL);
 }
 
@@ -396,8 +415,10 @@ static void on_unloaded(WorkerReply *reply, void *userdata) {
 static int say_why_not_looked_at(Loading *l, int error) {
         switch (-error) {
         case ENODATA:
-                return failure_set(&l->job.failure, FAILURE_INVALID_ARGUMENT,
-                                   "The initrd is empty or not a regular file; the option 'no-initrd' loads a kernel without one");
+                return failure_set(
+                        &l->job.failure, FAILURE_INVALID_ARGUMENT,
+                        "The initrd is empty or not a regular file; the option 'no-initrd' loads a kernel "
+                        "without one");
         case EINVAL:
         case EISDIR:
         case EFBIG:
@@ -405,10 +426,13 @@ static int say_why_not_looked_at(Loading *l, int error) {
                                    "This is not a kernel image: not a regular file, or larger than %llu MiB",
                                    KERNEL_IMAGE_SIZE_MAX / 1048576);
         case EOWNERDEAD:
-                return failure_set(&l->job.failure, FAILURE_OUT_OF_MEMORY,
-                                   "The process that looked into the kernel image was killed, most likely for want of memory");
+                return failure_set(
+                        &l->job.failure, FAILURE_OUT_OF_MEMORY,
+                        "The process that looked into the kernel image was killed, most likely for want of "
+                        "memory");
         case EBADF:
-                return failure_set(&l->job.failure, FAILURE_INVALID_ARGUMENT, "The kernel image is not open for reading");
+                return failure_set(&l->job.failure, FAILURE_INVALID_ARGUMENT,
+                                   "The kernel image is not open for reading");
         default:
                 return failure_set_errno(&l->job.failure, error, "Can't look into the kernel image");
         }
@@ -441,7 +465,8 @@ static void on_looked(WorkerReply *reply, void *userdata) {
 
         r = record_write(m, record);
         if (r >= 0)
-                r = worker_run(&m->workers, load_or_unload, l, (int[]) { l->kernel, l->initrd }, l->initrd < 0 ? 1 : 2,
+                r = worker_run(&m->workers, load_or_unload, l, (int[]){ l->kernel, l->initrd },
+                               l->initrd < 0 ? 1 : 2,
                                /* flags= */ 0, on_loaded, l);
         if (r < 0) {
                 record_put_back(m);
@@ -458,7 +483,8 @@ static void loading_run(Job *job) {
         if (l->unload)
                 r = worker_run(&m->workers, load_or_unload, l, NULL, 0, /* flags= */ 0, on_unloaded, l);
         else
-                r = worker_run(&m->workers, look_as_child, l, (int[]) { l->kernel, l->initrd }, l->initrd < 0 ? 1 : 2,
+                r = worker_run(&m->workers, look_as_child, l, (int[]){ l->kernel, l->initrd },
+                               l->initrd < 0 ? 1 : 2,
                                /* flags= */ 0, on_looked, l);
         if (r < 0)
                 loading_fail_errno(l, r, "Can't start a process for that");
@@ -466,9 +492,11 @@ static void loading_run(Job *job) {
 
 static int check_idle(const Manager *m, Failure *ret) {
         if (m->stopping)
-                return failure_set(ret, FAILURE_SHUTTING_DOWN, "luod is being stopped; ask again when it is back");
+                return failure_set(ret, FAILURE_SHUTTING_DOWN,
+                                   "luod is being stopped; ask again when it is back");
         if (m->target.job)
-                return failure_set(ret, FAILURE_KEXEC_BUSY, "A kernel is being loaded or unloaded; try again when that is done");
+                return failure_set(ret, FAILURE_KEXEC_BUSY,
+                                   "A kernel is being loaded or unloaded; try again when that is done");
         return 0;
 }
 
@@ -477,8 +505,12 @@ static Loading *loading_new(Manager *m, job_done_fn done, void *userdata) {
 
         if (!l)
                 return NULL;
-        *l = (Loading) {
-                .job = { .manager = m, .done = done, .userdata = userdata, .run = loading_run, .free = loading_free },
+        *l = (Loading){
+                .job = { .manager = m,
+                         .done = done,
+                         .userdata = userdata,
+                         .run = loading_run,
+                         .free = loading_free },
                 .kernel = -EBADF,
                 .initrd = -EBADF,
         };
@@ -488,9 +520,11 @@ static Loading *loading_new(Manager *m, job_done_fn done, void *userdata) {
 static int check_cmdline(const char *cmdline, Failure *ret) {
         for (const char *p = cmdline; *p; p++)
                 if ((unsigned char) *p < ' ' || *p == 0x7f)
-                        return failure_set(ret, FAILURE_INVALID_ARGUMENT, "There are control characters in the command line");
+                        return failure_set(ret, FAILURE_INVALID_ARGUMENT,
+                                           "There are control characters in the command line");
         if (strlen(cmdline) >= KERNEL_CMDLINE_MAX)
-                return failure_set(ret, FAILURE_CMDLINE_TOO_LONG, "The command line has %zu bytes; no kernel takes more than %u",
+                return failure_set(ret, FAILURE_CMDLINE_TOO_LONG,
+                                   "The command line has %zu bytes; no kernel takes more than %u",
                                    strlen(cmdline), KERNEL_CMDLINE_MAX - 1);
         return 0;
 }

@@ -12,17 +12,17 @@ struct Manager;
 
 typedef struct Target {
         const KexecOps *kexec;
-        const char *boot_dir;         /* "/boot": where kernels and their configurations lie */
+        const char *boot_dir; /* "/boot": where kernels and their configurations lie */
         char boot_id[BOOT_ID_SIZE];
-        bool known;                   /* @record is of this boot */
-        bool damaged;                 /* there was one, but it could not be read */
+        bool known;   /* @record is of this boot */
+        bool damaged; /* there was one, but it could not be read */
         TargetRecord record;
-        struct Job *job;              /* the one that is loading or unloading; NULL: none */
+        struct Job *job; /* the one that is loading or unloading; NULL: none */
 } Target;
 
 typedef struct TargetView {
         bool loaded;
-        Knowledge by_luod;          /* as far as can be seen: who loads over what is loaded leaves no trace */
+        Knowledge by_luod; /* as far as can be seen: who loads over what is loaded leaves no trace */
         const TargetRecord *record; /* of what luod has loaded, if that is what is loaded; or NULL */
 } TargetView;
 
@@ -38,9 +38,9 @@ typedef struct LoadOptions {
         bool force;     /* although it would not bring back what is kept */
 } LoadOptions;
 
-/* Both as the operations in operations.h; @kernel and @initrd are duplicated. The image is looked into first: what is no
- * kernel for this machine is refused, and, unless forced, what could not bring back what is kept. When it fails, what was loaded
- * before is still loaded. */
+/* Both as the operations in operations.h; @kernel and @initrd are duplicated. The image is looked into first:
+ * what is no kernel for this machine is refused, and, unless forced, what could not bring back what is kept.
+ * When it fails, what was loaded before is still loaded. */
 int operation_load_kernel(struct Manager *manager,
                           int kernel,
                           int initrd,

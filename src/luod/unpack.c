@@ -45,12 +45,14 @@ static int unpack_gzip(const uint8_t *data, size_t n, uint8_t *output, unpack_si
 #endif
 
 #if HAVE_LZMA
-static int unpack_lzma(const uint8_t *data, size_t n, uint8_t *output, unpack_sink_fn sink, void *userdata, bool xz) {
+static int
+unpack_lzma(const uint8_t *data, size_t n, uint8_t *output, unpack_sink_fn sink, void *userdata, bool xz) {
         lzma_stream z = LZMA_STREAM_INIT;
         lzma_ret end;
         int r;
 
-        end = xz ? lzma_stream_decoder(&z, UNPACK_MEMORY_MAX, /* flags= */ 0) : lzma_alone_decoder(&z, UNPACK_MEMORY_MAX);
+        end = xz ? lzma_stream_decoder(&z, UNPACK_MEMORY_MAX, /* flags= */ 0)
+                 : lzma_alone_decoder(&z, UNPACK_MEMORY_MAX);
         if (end != LZMA_OK)
                 return -ENOMEM;
         z.next_in = data;
@@ -59,7 +61,8 @@ static int unpack_lzma(const uint8_t *data, size_t n, uint8_t *output, unpack_si
                 z.next_out = output;
                 z.avail_out = OUTPUT_SIZE;
                 end = lzma_code(&z, LZMA_FINISH);
-                r = end == LZMA_OK || end == LZMA_STREAM_END            ? sink(output, OUTPUT_SIZE - z.avail_out, userdata)
+                r = end == LZMA_OK || end == LZMA_STREAM_END
+                            ? sink(output, OUTPUT_SIZE - z.avail_out, userdata)
                     : end == LZMA_MEM_ERROR || end == LZMA_MEMLIMIT_ERROR ? -ENOMEM
                     : end == LZMA_OPTIONS_ERROR                           ? -EOPNOTSUPP
                                                                           : -EBADMSG;
@@ -70,7 +73,8 @@ static int unpack_lzma(const uint8_t *data, size_t n, uint8_t *output, unpack_si
 #endif
 
 #if HAVE_ZSTD
-static int zstd_run(ZSTD_DCtx *z, const uint8_t *data, size_t n, uint8_t *output, unpack_sink_fn sink, void *userdata) {
+static int
+zstd_run(ZSTD_DCtx *z, const uint8_t *data, size_t n, uint8_t *output, unpack_sink_fn sink, void *userdata) {
         ZSTD_inBuffer in = { .src = data, .size = n };
         int r;
 
@@ -112,8 +116,8 @@ static int unpack_lz4(const uint8_t *data, size_t n, unpack_sink_fn sink, void *
         if (!block)
                 return -ENOMEM;
         while (n - p > 4) { /* the size of all may follow, in 4 bytes */
-                uint32_t size = (uint32_t) data[p] | (uint32_t) data[p + 1] << 8 | (uint32_t) data[p + 2] << 16 |
-                                (uint32_t) data[p + 3] << 24;
+                uint32_t size = (uint32_t) data[p] | (uint32_t) data[p + 1] << 8 |
+                                (uint32_t) data[p + 2] << 16 | (uint32_t) data[p + 3] << 24;
 
                 p += 4;
                 if (size == 0)
@@ -148,7 +152,10 @@ int unpack(const void *data, size_t n, unpack_sink_fn sink, void *userdata) {
                 return unpack_gzip(data, n, output, sink, userdata);
 #endif
 #if HAVE_LZMA
-        if (begins_with(data, n, "\xfd" "7zXZ\0", 6))
+        if (begins_with(data, n,
+                        "\xfd"
+                        "7zXZ\0",
+                        6))
                 return unpack_lzma(data, n, output, sink, userdata, /* xz= */ true);
         if (begins_with(data, n, "\x5d\0\0", 3))
                 return unpack_lzma(data, n, output, sink, userdata, /* xz= */ false);

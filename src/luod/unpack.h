@@ -11,5 +11,6 @@
 typedef int (*unpack_sink_fn)(const void *data, size_t n, void *userdata);
 
 /* The format goes by the first bytes; what follows the packed data is passed over. 0, -EOPNOTSUPP (a format that is not
- * known, or whose library is missing), -EBADMSG (damaged or cut off), -ENOMEM (or more than the bound), or what @sink said. */
+ * known, or whose library is missing), -EBADMSG (damaged or cut off), -ENOMEM (or more than the bound), or what
+ * @sink said. */
 int unpack(const void *data, size_t n, unpack_sink_fn sink, void *userdata);

@@ -2,10 +2,10 @@
 #include "kernel-cmdline.h"
 
 typedef struct Word {
-        const char *start;       /* of all of it, quotes included */
+        const char *start; /* of all of it, quotes included */
         const char *param;
         size_t n_param;
-        const char *value;       /* NULL: none */
+        const char *value; /* NULL: none */
         size_t n_value;
         const char *end;
 } Word;
@@ -39,7 +39,7 @@ static bool next_word(const char *p, Word *ret) {
         end = i;
         if (quoted && end > 0 && args[end - 1] == '"')
                 end--;
-        *ret = (Word) { .start = p, .param = args, .n_param = equals ? equals : end, .end = args + i };
+        *ret = (Word){ .start = p, .param = args, .n_param = equals ? equals : end, .end = args + i };
         if (equals) {
                 size_t from = equals + 1;
 

@@ -11,11 +11,15 @@
 static int kernel_load(const KexecOps *ops, int kernel, int initrd, const char *cmdline) {
         unsigned long flags = initrd < 0 ? KEXEC_FILE_NO_INITRAMFS : 0;
 
-        return syscall(__NR_kexec_file_load, kernel, initrd, strlen(cmdline) + 1, cmdline, flags) < 0 ? -errno : 0;
+        return syscall(__NR_kexec_file_load, kernel, initrd, strlen(cmdline) + 1, cmdline, flags) < 0
+                       ? -errno
+                       : 0;
 }
 
 static int kernel_unload(const KexecOps *ops) {
-        return syscall(__NR_kexec_file_load, -1, -1, 0UL, NULL, (unsigned long) KEXEC_FILE_UNLOAD) < 0 ? -errno : 0;
+        return syscall(__NR_kexec_file_load, -1, -1, 0UL, NULL, (unsigned long) KEXEC_FILE_UNLOAD) < 0
+                       ? -errno
+                       : 0;
 }
 #else
 static int kernel_load(const KexecOps *ops, int kernel, int initrd, const char *cmdline) {

@@ -8,9 +8,10 @@ typedef struct KexecOps KexecOps;
 struct KexecOps {
         void *userdata; /* borrowed; for the table's owner */
 
-        /* Loads @kernel, with @initrd (negative: none). Takes long: the images are read, copied and hashed. -ENOEXEC: not
-         * a kernel for this machine; -EPERM, -EKEYREJECTED, -ENOPKG, -EBADMSG, -ENODATA, …: not allowed; -EBUSY: a load or crash is
-         * under way; -ETXTBSY: somebody has it open for writing; -ENOSYS, -EOPNOTSUPP: this kernel can't. */
+        /* Loads @kernel, with @initrd (negative: none). Takes long: the images are read, copied and hashed.
+         * -ENOEXEC: not a kernel for this machine; -EPERM, -EKEYREJECTED, -ENOPKG, -EBADMSG, -ENODATA, …: not
+         * allowed; -EBUSY: a load or crash is under way; -ETXTBSY: somebody has it open for writing; -ENOSYS,
+         * -EOPNOTSUPP: this kernel can't. */
         int (*load)(const KexecOps *ops, int kernel, int initrd, const char *cmdline);
         /* Drops what is loaded; none is fine. */
         int (*unload)(const KexecOps *ops);

@@ -35,7 +35,10 @@ static int fake_is_loaded(const KexecOps *ops) {
 }
 
 void fake_kexec_init(FakeKexec *k) {
-        *k = (FakeKexec) {
-                .ops = { .load = fake_load, .unload = fake_unload, .is_loaded = fake_is_loaded, .userdata = k },
+        *k = (FakeKexec){
+                .ops = { .load = fake_load,
+                         .unload = fake_unload,
+                         .is_loaded = fake_is_loaded,
+                         .userdata = k },
         };
 }

@@ -17,9 +17,14 @@ static const char *const abis_newer[] = { "kho-v4", "luo-v6", "memfd-v2", NULL }
 static const char *const abis_no_memfd[] = { "kho-v4", "luo-v5", NULL };
 
 static const Recipe luo_kernel = { .packing = PACK_GZIP, .config = CONFIG_LUO, .abis = abis },
-                    newer_kernel = { .packing = PACK_GZIP, .release = "7.4.0", .config = CONFIG_LUO, .abis = abis_newer },
+                    newer_kernel = { .packing = PACK_GZIP,
+                                     .release = "7.4.0",
+                                     .config = CONFIG_LUO,
+                                     .abis = abis_newer },
                     no_luo_kernel = { .packing = PACK_GZIP, .release = "6.1.0", .config = CONFIG_NO_LUO },
-                    no_memfd_kernel = { .packing = PACK_GZIP, .config = CONFIG_NO_MEMFD, .abis = abis_no_memfd },
+                    no_memfd_kernel = { .packing = PACK_GZIP,
+                                        .config = CONFIG_NO_MEMFD,
+                                        .abis = abis_no_memfd },
                     unknown_kernel = { .packing = PACK_NONE, .release = "9.9.9" };
 
 static int file_of(const void *data, size_t n) {
@@ -44,7 +49,8 @@ static int load_fds(World *w, ClientId client, int kernel, int initrd, const cha
         sd_bus_message *m = manager_message(w, client, "LoadKernel");
 
         assert_true(sd_bus_message_append(m, "hhs", kernel, initrd < 0 ? kernel : initrd, cmdline) >= 0);
-        assert_true(sd_bus_message_append(m, "a{sv}", 2, "no-initrd", "b", (int) (initrd < 0), "force", "b", (int) force) >= 0);
+        assert_true(sd_bus_message_append(m, "a{sv}", 2, "no-initrd", "b", (int) (initrd < 0), "force", "b",
+                                          (int) force) >= 0);
         return world_send(w, client, m, NULL);
 }
 
@@ -70,7 +76,9 @@ static void loaded_kernel(World *w, char ret[static 1024]) {
         char type;
 
         assert_non_null(f);
-        assert_int_equal(get_property(w, OTHER, LUOD_OBJECT_PATH, LUOD_INTERFACE_MANAGER, "LoadedKernel", "a{sv}", &reply), 0);
+        assert_int_equal(get_property(w, OTHER, LUOD_OBJECT_PATH, LUOD_INTERFACE_MANAGER, "LoadedKernel",
+                                      "a{sv}", &reply),
+                         0);
         assert_true(sd_bus_message_enter_container(reply, 'a', "{sv}") >= 0);
         while (sd_bus_message_enter_container(reply, 'e', "sv") > 0) {
                 assert_true(sd_bus_message_read(reply, "s", &key) > 0);
@@ -142,13 +150,15 @@ static void test_kernel_is_loaded_and_unloaded(void **state) {
         assert_success(w, load(w, &luo_kernel));
         assert_true(w->kexec.loaded && w->kexec.with_initrd);
         assert_string_equal(w->kexec.cmdline, CMDLINE);
-        assert_loaded(w, "Loaded=yes ByLuod=yes Release=7.3.4-test CommandLine=" CMDLINE " Luo=yes Memfd=yes SameFormats=yes "
+        assert_loaded(w, "Loaded=yes ByLuod=yes Release=7.3.4-test CommandLine=" CMDLINE
+                         " Luo=yes Memfd=yes SameFormats=yes "
                          "SwitchedOn=yes Forced=no ");
         assert_finding(w, FINDING_OK, "7.3.4-test");
 
         /* Another one takes its place. */
         assert_success(w, load_with(w, ROOT, &unknown_kernel, CMDLINE " x", false));
-        assert_loaded(w, "Release=9.9.9 CommandLine=" CMDLINE " x Luo=unknown Memfd=unknown SameFormats=unknown ");
+        assert_loaded(w, "Release=9.9.9 CommandLine=" CMDLINE
+                         " x Luo=unknown Memfd=unknown SameFormats=unknown ");
         assert_finding(w, FINDING_WARNING, "could not be looked into");
 
         assert_success(w, unload(w, ROOT));
@@ -160,7 +170,8 @@ static void test_kernel_is_loaded_and_unloaded(void **state) {
 
 static void test_kernel_is_loaded_without_an_initrd(void **state) {
         World *w = *state;
-        _cleanup_(closep) int kernel = kernel_of(&luo_kernel, 0), empty = file_of("", 0), null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+        _cleanup_(closep) int kernel = kernel_of(&luo_kernel, 0), empty = file_of("", 0),
+                              null = open("/dev/null", O_RDONLY | O_CLOEXEC);
 
         assert_success(w, load_fds(w, ROOT, kernel, -1, CMDLINE, false));
         assert_true(w->kexec.loaded && !w->kexec.with_initrd);
@@ -181,8 +192,10 @@ static void test_only_root_decides(void **state) {
 
 static void test_what_is_no_kernel_is_refused_even_by_force(void **state) {
         World *w = *state;
-        _cleanup_(closep) int text = file_of("#!/bin/sh\n", 10), cut = kernel_of(&luo_kernel, 17), null = open("/dev/null", O_RDONLY | O_CLOEXEC),
-                              arm = -EBADF, vmlinux = -EBADF, dir = open("/", O_RDONLY | O_CLOEXEC), path = open("/proc/self/exe", O_PATH | O_CLOEXEC);
+        _cleanup_(closep) int text = file_of("#!/bin/sh\n", 10), cut = kernel_of(&luo_kernel, 17),
+                              null = open("/dev/null", O_RDONLY | O_CLOEXEC), arm = -EBADF, vmlinux = -EBADF,
+                              dir = open("/", O_RDONLY | O_CLOEXEC),
+                              path = open("/proc/self/exe", O_PATH | O_CLOEXEC);
         _cleanup_free_ uint8_t *data = NULL, *other = NULL;
         size_t n;
 
@@ -221,7 +234,8 @@ static void test_what_would_lose_everything_needs_force(void **state) {
 
         install_own(w, &luo_kernel);
         for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-                assert_refused(w, cases[i].error, load_with(w, ROOT, cases[i].kernel, cases[i].cmdline, /* force= */ false));
+                assert_refused(w, cases[i].error,
+                               load_with(w, ROOT, cases[i].kernel, cases[i].cmdline, /* force= */ false));
                 assert_non_null(strstr(w->error_message, "force"));
                 assert_false(w->kexec.loaded);
                 assert_success(w, load_with(w, ROOT, cases[i].kernel, cases[i].cmdline, /* force= */ true));
@@ -234,7 +248,8 @@ static void test_what_would_lose_everything_needs_force(void **state) {
 static int load_with_option(World *w, int kernel, const char *option, const char *value) {
         sd_bus_message *m = manager_message(w, ROOT, "LoadKernel");
 
-        assert_true(sd_bus_message_append(m, "hhsa{sv}", kernel, kernel, CMDLINE, 1, option, "s", value) >= 0);
+        assert_true(sd_bus_message_append(m, "hhsa{sv}", kernel, kernel, CMDLINE, 1, option, "s", value) >=
+                    0);
         return world_send(w, ROOT, m, NULL);
 }
 
@@ -262,11 +277,11 @@ static void test_what_the_kernel_refuses_is_said_in_words(void **state) {
                 int error;
                 const char *name, *hint;
         } cases[] = {
-                { -EPERM, "KernelRejected", "lockdown" },    { -EKEYREJECTED, "KernelRejected", "signature" },
-                { -ENOPKG, "KernelRejected", "signature" },  { -EBADMSG, "KernelRejected", "signature" },
-                { -ENOEXEC, "NotAKernel", "image" },         { -EBUSY, "KexecBusy", "again" },
-                { -ETXTBSY, "KexecBusy", "writing" },        { -ENOMEM, "OutOfMemory", "memory" },
-                { -ENOSYS, "KernelUnsupported", "KEXEC" },   { -EIO, SD_BUS_ERROR_FAILED, "Can't load" },
+                { -EPERM, "KernelRejected", "lockdown" },   { -EKEYREJECTED, "KernelRejected", "signature" },
+                { -ENOPKG, "KernelRejected", "signature" }, { -EBADMSG, "KernelRejected", "signature" },
+                { -ENOEXEC, "NotAKernel", "image" },        { -EBUSY, "KexecBusy", "again" },
+                { -ETXTBSY, "KexecBusy", "writing" },       { -ENOMEM, "OutOfMemory", "memory" },
+                { -ENOSYS, "KernelUnsupported", "KEXEC" },  { -EIO, SD_BUS_ERROR_FAILED, "Can't load" },
         };
 
         assert_success(w, load(w, &luo_kernel));
@@ -362,7 +377,8 @@ static void test_calls_in_between_are_busy(void **state) {
 
         for (unsigned i = 0; i < 2; i++) {
                 m[i] = manager_message(w, ROOT, "LoadKernel");
-                assert_true(sd_bus_message_append(m[i], "hhsa{sv}", kernel, kernel, CMDLINE, 1, "no-initrd", "b", 1) >= 0);
+                assert_true(sd_bus_message_append(m[i], "hhsa{sv}", kernel, kernel, CMDLINE, 1, "no-initrd",
+                                                  "b", 1) >= 0);
         }
         call_send(w, ROOT, m[0], &first);
         call_send(w, ROOT, m[1], &second);
@@ -416,7 +432,8 @@ int main(void) {
         };
 
         if (!packing_is_possible(PACK_GZIP)) {
-                fprintf(stderr, "skipped: the kernels of this test are packed with gzip, and there is no zlib\n");
+                fprintf(stderr,
+                        "skipped: the kernels of this test are packed with gzip, and there is no zlib\n");
                 return 77;
         }
         world_require();

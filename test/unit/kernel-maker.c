@@ -47,7 +47,10 @@ static size_t pack(Packing packing, const uint8_t *data, size_t n, uint8_t *out)
         switch (packing) {
 #if HAVE_ZLIB
         case PACK_GZIP: {
-                z_stream z = { .next_in = (Bytef *) data, .avail_in = (uInt) n, .next_out = out, .avail_out = (uInt) max };
+                z_stream z = { .next_in = (Bytef *) data,
+                               .avail_in = (uInt) n,
+                               .next_out = out,
+                               .avail_out = (uInt) max };
 
                 assert_int_equal(deflateInit2(&z, 9, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY), Z_OK);
                 assert_int_equal(deflate(&z, Z_FINISH), Z_STREAM_END);
@@ -59,7 +62,9 @@ static size_t pack(Packing packing, const uint8_t *data, size_t n, uint8_t *out)
         case PACK_XZ: {
                 size_t used = 0;
 
-                assert_int_equal(lzma_easy_buffer_encode(1, LZMA_CHECK_CRC32, NULL, data, n, out, &used, max), LZMA_OK);
+                assert_int_equal(
+                        lzma_easy_buffer_encode(1, LZMA_CHECK_CRC32, NULL, data, n, out, &used, max),
+                        LZMA_OK);
                 return used;
         }
 #endif
@@ -73,7 +78,8 @@ static size_t pack(Packing packing, const uint8_t *data, size_t n, uint8_t *out)
 #endif
 #if HAVE_LZ4
         case PACK_LZ4: {
-                int used = LZ4_compress_default((const char *) data, (char *) out + 8, (int) n, (int) max - 8);
+                int used =
+                        LZ4_compress_default((const char *) data, (char *) out + 8, (int) n, (int) max - 8);
 
                 assert_true(used > 0);
                 put_u32(out, 0x184c2102);
@@ -118,7 +124,8 @@ uint8_t *make_unpacked(const Recipe *r, size_t *ret_n) {
 
 uint8_t *make_bzimage(const Recipe *r, size_t *ret_n) {
         size_t n_unpacked, n_payload, n_all;
-        uint8_t *unpacked = make_unpacked(r, &n_unpacked), *p = calloc(1, SETUP_SIZE + 2 * n_unpacked + 131072);
+        uint8_t *unpacked = make_unpacked(r, &n_unpacked),
+                *p = calloc(1, SETUP_SIZE + 2 * n_unpacked + 131072);
 
         assert_non_null(p);
         n_payload = pack(r->packing, unpacked, n_unpacked, p + SETUP_SIZE + 32);
@@ -162,8 +169,10 @@ uint8_t *make_vmlinux(const Recipe *r, uint16_t machine, size_t *ret_n) {
         Elf64_Phdr segment = { .p_type = PT_LOAD, .p_offset = 256 };
 
         assert_non_null(p);
-        n = 256 + (size_t) snprintf((char *) p + 256, 256, "Linux version %s (somebody@somewhere) #7 SMP test\n",
-                                    r->release ? r->release : "7.3.4-test") + 1;
+        n = 256 +
+            (size_t) snprintf((char *) p + 256, 256, "Linux version %s (somebody@somewhere) #7 SMP test\n",
+                              r->release ? r->release : "7.3.4-test") +
+            1;
         memcpy(p + n, unpacked, n_unpacked);
         n += n_unpacked;
         free(unpacked);

@@ -32,8 +32,8 @@ uint8_t *make_unpacked(const Recipe *recipe, size_t *ret_n);
 /* The same in an ELF file for that machine (EM_…). */
 uint8_t *make_vmlinux(const Recipe *recipe, uint16_t machine, size_t *ret_n);
 
-#define CONFIG_LUO                                                                                       \
-        "#\n# Linux/x86 7.3.4 Kernel Configuration\n#\nCONFIG_PRINTK=y\nCONFIG_KEXEC_HANDOVER=y\n"        \
+#define CONFIG_LUO                                                                                 \
+        "#\n# Linux/x86 7.3.4 Kernel Configuration\n#\nCONFIG_PRINTK=y\nCONFIG_KEXEC_HANDOVER=y\n" \
         "CONFIG_LIVEUPDATE=y\nCONFIG_LIVEUPDATE_MEMFD=y\n# CONFIG_KEXEC_HANDOVER_ENABLE_DEFAULT is not set\n"
 #define CONFIG_NO_MEMFD \
         "CONFIG_PRINTK=y\nCONFIG_KEXEC_HANDOVER=y\nCONFIG_LIVEUPDATE=y\n# CONFIG_LIVEUPDATE_MEMFD is not set\n"

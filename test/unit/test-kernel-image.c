@@ -97,7 +97,8 @@ static void test_kernel_without_luo_is_known(void **state) {
                no_memfd = { .packing = PACK_GZIP, .config = CONFIG_NO_MEMFD, .abis = abis_no_memfd },
                like_619 = { .packing = PACK_GZIP, .config = CONFIG_619, .abis = abis_619 },
                less_than_619 = { .packing = PACK_GZIP, .config = CONFIG_619, .abis = abis_no_memfd },
-               no_config = { .packing = PACK_GZIP }, strings = { .packing = PACK_GZIP, .abis = abis_no_memfd };
+               no_config = { .packing = PACK_GZIP },
+               strings = { .packing = PACK_GZIP, .abis = abis_no_memfd };
         KernelImage image;
 
         if (!packing_is_possible(PACK_GZIP))
@@ -211,7 +212,13 @@ static void test_other_architectures_are_told(void **state) {
 }
 
 static void test_what_is_no_kernel_is_told(void **state) {
-        static const char *const texts[] = { "", "\x7f", ("\x7f" "ELF"), "#!/bin/sh\n", "MZ", "Linux version 7.3.4 (a@b) #1\n" };
+        static const char *const texts[] = { "",
+                                             "\x7f",
+                                             ("\x7f"
+                                              "ELF"),
+                                             "#!/bin/sh\n",
+                                             "MZ",
+                                             "Linux version 7.3.4 (a@b) #1\n" };
         _cleanup_(closep) int fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
         KernelImage image;
 
@@ -237,7 +244,8 @@ static void test_damage_does_no_harm(void **state) {
                         continue;
                 data = make_bzimage(&r, &n);
                 for (unsigned i = 0; i < 1500; i++) {
-                        size_t at = i % 3 == 0 ? 0x1f1 + i / 3 % 0x70 : (noise = noise * 1103515245 + 12345) / 7 % n;
+                        size_t at = i % 3 == 0 ? 0x1f1 + i / 3 % 0x70
+                                               : (noise = noise * 1103515245 + 12345) / 7 % n;
                         uint8_t before = data[at];
 
                         data[at] = (uint8_t) (noise >> 16);
@@ -277,7 +285,8 @@ static void test_file_is_read_from_its_beginning_and_its_config_from_beside(void
 }
 
 static void test_formats_are_compared(void **state) {
-        Recipe ours_r = { .packing = PACK_GZIP, .abis = abis_73 }, newer_r = { .packing = PACK_GZIP, .abis = abis_74 },
+        Recipe ours_r = { .packing = PACK_GZIP, .abis = abis_73 },
+               newer_r = { .packing = PACK_GZIP, .abis = abis_74 },
                no_memfd_r = { .packing = PACK_GZIP, .abis = abis_no_memfd };
         KernelImage ours, newer, no_memfd, nothing = KERNEL_IMAGE_NULL;
 
@@ -296,9 +305,11 @@ static void test_formats_are_compared(void **state) {
 }
 
 static void test_built_in_command_line_counts(void **state) {
-        static const char plain[] = "CONFIG_PRINTK=y\nCONFIG_CMDLINE_BOOL=y\nCONFIG_CMDLINE=\"x=\\\"a b\\\" kho=on liveupdate=1\"\n",
-                          only[] = "CONFIG_PRINTK=y\nCONFIG_CMDLINE_BOOL=y\nCONFIG_CMDLINE=\"quiet\"\nCONFIG_CMDLINE_OVERRIDE=y\n",
-                          dflt[] = "CONFIG_PRINTK=y\nCONFIG_KEXEC_HANDOVER_ENABLE_DEFAULT=y\n";
+        static const char plain
+                [] = "CONFIG_PRINTK=y\nCONFIG_CMDLINE_BOOL=y\nCONFIG_CMDLINE=\"x=\\\"a b\\\" kho=on liveupdate=1\"\n",
+           only[] =
+                   "CONFIG_PRINTK=y\nCONFIG_CMDLINE_BOOL=y\nCONFIG_CMDLINE=\"quiet\"\nCONFIG_CMDLINE_OVERRIDE=y\n",
+           dflt[] = "CONFIG_PRINTK=y\nCONFIG_KEXEC_HANDOVER_ENABLE_DEFAULT=y\n";
         KernelImage none = KERNEL_IMAGE_NULL, with = none, overriding = none, by_default = none;
 
         kernel_image_add_config(&with, plain, strlen(plain));

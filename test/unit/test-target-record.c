@@ -67,8 +67,9 @@ static void test_what_is_not_known_is_refused(void **state) {
         static const struct {
                 const char *old, *new;
         } changes[] = {
-                { "kernel 1\n", "kernel 2\n" }, { "state loaded", "state ready" }, { "luo yes", "luo maybe" },
-                { "luo yes", "lou yes" },       { "on yes", "on unknown" },       { "1764061679000000", "-1" },
+                { "kernel 1\n", "kernel 2\n" }, { "state loaded", "state ready" },
+                { "luo yes", "luo maybe" },     { "luo yes", "lou yes" },
+                { "on yes", "on unknown" },     { "1764061679000000", "-1" },
                 { "\nend", "\nmore x\nend" },
         };
         _cleanup_free_ char *text = NULL;
