@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "config.h"
+#include "build-config.h"
 
 #include <stdint.h>
 #if HAVE_ZLIB
