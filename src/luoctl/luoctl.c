@@ -85,6 +85,17 @@ static const Verb verbs[] = {
                 .run = verb_set_metadata,
         },
         {
+                .name = "renew",
+                .arguments = "SESSION",
+                .summary = "Keep an incoming session over the next live update, too",
+                .description =
+                        "Makes an incoming session an outgoing one with all that it has, under the same name\n"
+                        "and tokens. Who has retrieved files goes on using them.",
+                .min_arguments = 1,
+                .max_arguments = 1,
+                .run = verb_renew,
+        },
+        {
                 .name = "finish",
                 .arguments = "SESSION",
                 .summary = "End an incoming session",

@@ -343,6 +343,21 @@ ExitStatus verb_set_metadata(const Options *o) {
         return client_call(t.bus, m, CLIENT_TIMEOUT, /* ret_reply= */ NULL);
 }
 
+ExitStatus verb_renew(const Options *o) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
+        _cleanup_(target_done) Target t = {};
+        ExitStatus status;
+
+        status = target_find(o, &t);
+        if (status != STATUS_OK)
+                return status;
+        status = client_new_call(t.bus, t.path, "Renew", &m);
+        if (status != STATUS_OK)
+                return status;
+
+        return client_call(t.bus, m, CLIENT_TIMEOUT_INFINITE, /* ret_reply= */ NULL);
+}
+
 static ExitStatus end_session(const Options *o, const char *member) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
         _cleanup_(target_done) Target t = {};

@@ -269,6 +269,18 @@ static int method_discard(sd_bus_message *m, void *userdata, sd_bus_error *reter
         return end_session(m, userdata, END_DISCARDED, reterr_error);
 }
 
+static int method_renew(sd_bus_message *m, void *userdata, sd_bus_error *reterr_error) {
+        Failure failure = FAILURE_INIT;
+        uid_t uid;
+        int r;
+
+        r = bus_caller_uid(m, &uid);
+        if (r < 0)
+                return r;
+        r = operation_renew(bus_of(m)->manager, userdata, uid, on_done, sd_bus_message_ref(m), &failure);
+        return accepted(r, m, &failure, reterr_error);
+}
+
 /* Not in the introspection: for those who try. */
 static int method_release(sd_bus_message *m, void *userdata, sd_bus_error *reterr_error) {
         return sd_bus_error_set(reterr_error, SD_BUS_ERROR_NOT_SUPPORTED,
@@ -378,6 +390,8 @@ static const sd_bus_vtable session_vtable[] = {
                                 method_retrieve_many, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("SetMetadata", SD_BUS_ARGS("a{say}", changes), SD_BUS_NO_RESULT, method_set_metadata,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Renew", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, method_renew,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Finish", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, method_finish,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Discard", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, method_discard,
@@ -385,7 +399,7 @@ static const sd_bus_vtable session_vtable[] = {
         SD_BUS_METHOD("Release", "t", "", method_release, SD_BUS_VTABLE_UNPRIVILEGED | SD_BUS_VTABLE_HIDDEN),
         SD_BUS_METHOD("Unpreserve", "t", "", method_release, SD_BUS_VTABLE_UNPRIVILEGED | SD_BUS_VTABLE_HIDDEN),
         SD_BUS_PROPERTY("Name", "s", get_string, 0, SD_BUS_VTABLE_PROPERTY_CONST),
-        SD_BUS_PROPERTY("Direction", "s", get_string, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+        SD_BUS_PROPERTY("Direction", "s", get_string, 0, EMITS),
         SD_BUS_PROPERTY("Owner", "u", get_owner, 0, SD_BUS_VTABLE_PROPERTY_CONST),
         SD_BUS_PROPERTY("Files", "a(tsstuss)", get_files, 0, INVALIDATES),
         SD_BUS_PROPERTY("Metadata", "a{say}", get_metadata, 0, INVALIDATES),

@@ -55,11 +55,15 @@ static void changeover_resume(Changeover *c) {
         LIST_FOREACH(&m->state.sessions, Session, link, s) {
                 if (s->record.state == SESSION_FINISHING || s->record.state == SESSION_DISCARDING)
                         r = operation_continue_end(m, s);
+                else if (s->record.state == SESSION_RENEWING)
+                        r = operation_continue_renewal(m, s);
                 else if (s->record.direction == DIRECTION_OUTGOING)
                         r = operation_settle(m, s);
                 if (r < 0)
                         break;
         }
+        if (m->ledger_health == LEDGER_INTACT)
+                renewals_clean(m);
         parts_upkeep(m);
         changeover_end(c, r);
 }

@@ -153,7 +153,7 @@ static void check_unclaimed(Manager *m, Finding *f) {
                 finding(f, FINDING_OK, "incoming", "", "No session of the last live update is left unfinished.");
         else
                 finding(f, FINDING_WARNING, "incoming",
-                        "Have their owners retrieve and finish them first, and keep anew what is still needed.",
+                        "Have them renewed ('luoctl renew SESSION') or, when they are not needed any more, finished.",
                         "%u sessions of the last live update, '%s' among them, are not finished: the next one loses them.", n,
                         name);
 }

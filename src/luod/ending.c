@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "fd-util.h"
 #include "objects.h"
+#include "parking.h"
 #include "operations.h"
 #include "parts.h"
 #include "stop-point.h"
@@ -19,19 +20,22 @@
 typedef struct Ending {
         Job job;
         EndHow how;
+        SessionState before;
         unsigned n_removing; /* orders to the custodian under way */
         int remove_error;
         int *fds;            /* of the parts: the child's, when it comes to the last close */
         size_t n_fds;
+        int *incoming;       /* those of them that are to be finished */
+        size_t n_incoming;
         char (*knames)[KNAME_SIZE]; /* of the outgoing ones, whose end is waited for */
         size_t n_knames;
-        bool outgoing;
 } Ending;
 
 static void ending_free(Job *job) {
         Ending *e = (Ending *) job;
 
         free(e->fds);
+        free(e->incoming);
         free(e->knames);
         free(e);
 }
@@ -44,12 +48,15 @@ static int ending_collect_fds(Ending *e) {
         LIST_FOREACH(&s->parts, Part, session_link, p)
                 n++;
         e->fds = calloc(n + 1, sizeof(int));
+        e->incoming = calloc(n + 1, sizeof(int));
         e->knames = calloc(n + 1, sizeof(*e->knames));
-        if (!e->fds || !e->knames)
+        if (!e->fds || !e->incoming || !e->knames)
                 return -ENOMEM;
         LIST_FOREACH(&s->parts, Part, session_link, p) {
                 if (p->fd >= 0)
                         e->fds[e->n_fds++] = p->fd;
+                if (p->fd >= 0 && !p->outgoing)
+                        e->incoming[e->n_incoming++] = p->fd;
                 if (p->outgoing && (p->fd >= 0 || p->leaving)) /* closed before, when its end did not come in time */
                         (void) snprintf(e->knames[e->n_knames++], KNAME_SIZE, "%s", p->record.kname);
         }
@@ -78,6 +85,7 @@ static void ending_complete(Ending *e) {
         objects_rebuild_kept(m); /* a damaged ledger may have had one of them twice */
         LIST_FOREACH(&s->parts, Part, session_link, p)
                 part_close(&m->state, p);
+        parking_free_of(m, s->sid);
         session_detach(&m->state, s);
         if (m->hooks.session_removed)
                 m->hooks.session_removed(s, e->how, m->hooks.userdata);
@@ -155,6 +163,7 @@ static void on_removed(int error, void *userdata) {
 
 static void ending_leave_custody(Ending *e) {
         Manager *m = e->job.manager;
+        Parked *parked;
         Part *p;
 
         stop_point("end:kernel");
@@ -175,6 +184,22 @@ static void ending_leave_custody(Ending *e) {
                                 e->remove_error = r;
                 }
         }
+        /* What an unfinished Renew() has left with the custodian. */
+        LIST_FOREACH(&m->parked, Parked, link, parked) {
+                char name[PARKED_NAME_SIZE];
+                int r;
+
+                if (parked->sid != e->job.session->sid)
+                        continue;
+                parked_name_format(parked->sid, parked->token, name);
+                e->n_removing++;
+                r = custody_remove(m->custody, name, on_removed, e);
+                if (r < 0) {
+                        e->n_removing--;
+                        if (m->custody)
+                                e->remove_error = r;
+                }
+        }
         on_removed(0, e);
 }
 
@@ -182,8 +207,8 @@ static void finish_parts(void *arg, WorkerReply *reply) {
         Ending *e = arg;
         const LuoOps *luo = e->job.manager->luo;
 
-        for (size_t i = 0; i < e->n_fds; i++) {
-                int r = luo->finish(luo, e->fds[i]);
+        for (size_t i = 0; i < e->n_incoming; i++) {
+                int r = luo->finish(luo, e->incoming[i]);
 
                 if (r < 0) {
                         reply->error = r;
@@ -198,9 +223,10 @@ static void on_finished(WorkerReply *reply, void *userdata) {
 
         if (reply->error < 0) {
                 failure_set(&e->job.failure, FAILURE_INTERNAL,
-                            "The kernel does not finish session '%s' (%s); it is as before. See 'dmesg | grep -i luo'",
+                            "The kernel does not finish session '%s' (%s); what it did not finish is as before. See "
+                            "'dmesg | grep -i luo'",
                             s->record.name, strerror(-reply->error));
-                s->record.state = SESSION_LIVE;
+                s->record.state = e->before;
                 (void) store_put_session(&e->job.manager->store, s);
                 job_end(&e->job, &e->job.failure);
                 return;
@@ -212,25 +238,24 @@ static void ending_run(Job *job) {
         Ending *e = (Ending *) job;
         Manager *m = job->manager;
         Session *s = job->session;
-        SessionState before = s->record.state;
         int r;
 
+        e->before = s->record.state;
         r = ending_collect_fds(e);
-        if (r >= 0 && s->record.state == SESSION_LIVE) {
+        if (r >= 0 && (s->record.state == SESSION_LIVE || s->record.state == SESSION_RENEWING)) {
                 s->record.state = e->how == END_FINISHED ? SESSION_FINISHING : SESSION_DISCARDING;
                 r = store_put_session(&m->store, s);
         }
         if (r >= 0) {
                 stop_point("end:intent");
-                e->outgoing = s->record.direction == DIRECTION_OUTGOING;
-                if (e->outgoing) {
+                if (e->n_incoming == 0) {
                         ending_leave_custody(e);
                         return;
                 }
-                r = worker_run(&m->workers, finish_parts, e, e->fds, e->n_fds, WORKER_OUTLIVES, on_finished, e);
+                r = worker_run(&m->workers, finish_parts, e, e->incoming, e->n_incoming, WORKER_OUTLIVES, on_finished, e);
         }
         if (r < 0) {
-                s->record.state = before;
+                s->record.state = e->before;
                 (void) store_put_session(&m->store, s);
                 failure_set_errno(&job->failure, r, "Can't end the session");
                 job_end(job, &job->failure);
@@ -267,6 +292,12 @@ int operation_end(Manager *m, Session *session, uid_t uid, EndHow how, job_done_
                 return failure_set(ret, FAILURE_WRONG_DIRECTION,
                                    "Session '%s' is outgoing: there is nothing to finish before the next live update. To "
                                    "drop it with all that it keeps, use Discard()",
+                                   session->record.name);
+
+        if (how == END_FINISHED && session->record.state == SESSION_RENEWING)
+                return failure_set(ret, FAILURE_WRONG_DIRECTION,
+                                   "Session '%s' is being renewed, and half of that is done: repeat Renew(), or drop it with "
+                                   "all that it keeps by Discard()",
                                    session->record.name);
 
         e = ending_new(m, session, how, done, userdata);

@@ -140,8 +140,8 @@ static int describe(int fd, FileRecord *ret, struct stat *ret_st, int *ret_flags
 }
 
 int file_describe(int fd, FileRecord *ret) {
-        struct stat st;
-        int flags;
+        struct stat st = {};
+        int flags = 0;
 
         return describe(fd, ret, &st, &flags);
 }

@@ -4,6 +4,7 @@
 #include "config-file.h"
 #include "job.h"
 #include "manager.h"
+#include "parking.h"
 #include "parts.h"
 #include "probe.h"
 
@@ -20,6 +21,7 @@ int manager_new(sd_event *event, const LuoOps *luo, const char *runtime_dir, Man
                 .runtime_dir = strdup(runtime_dir),
         };
         config_set_defaults(&m->config);
+        list_init(&m->parked);
         list_init(&m->probes);
         list_init(&m->identifications);
         list_init(&m->spare_waiters);
@@ -64,6 +66,7 @@ Manager *manager_free(Manager *m) {
         abandon_jobs(m);
         target_done(&m->target);
         store_done(&m->store);
+        parking_free_all(m);
         state_done(&m->state);
         sd_event_unref(m->event);
         free(m->runtime_dir);

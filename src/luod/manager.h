@@ -57,6 +57,7 @@ struct Manager {
         char *runtime_dir;           /* "/run/luod": the ledger's and the index files' names */
         ManagerHooks hooks;
 
+        List parked;                 /* Parked.link (parking.h) */
         List probes;                 /* Probe.link (probe.c) */
         List identifications;        /* Identifying.link (identify.c) */
         List spare_waiters;          /* Job.wait_link: wait for a spare kernel session */

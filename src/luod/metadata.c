@@ -74,7 +74,7 @@ int operation_set_metadata(
         r = manager_check_ready(m, /* keeps= */ false, ret);
         if (r < 0)
                 return r;
-        if (session->record.state != SESSION_LIVE)
+        if (session->record.state != SESSION_LIVE && session->record.state != SESSION_RENEWING)
                 return failure_set(ret, FAILURE_WRONG_DIRECTION, "Session '%s' is being ended", session->record.name);
         r = metadata_check(m, session, session->record.uid, changes, n, ret);
         if (r < 0)

@@ -76,6 +76,12 @@ int operation_end(Manager *manager,
                   void *userdata,
                   Failure *ret);
 
+/* An incoming session becomes an outgoing one with all that it has. */
+int operation_renew(Manager *manager, Session *session, uid_t uid, job_done_fn done, void *userdata, Failure *ret);
+int operation_continue_renewal(Manager *manager, Session *session);
+/* Gives up what is parked for sessions that are no more. Only with a ledger that knows all of them. */
+void renewals_clean(Manager *manager);
+
 /* For restore.c: goes on with an end that was begun; finds out what became of the intents of a session. Both
  * without anybody waiting, as first job of the session. 0 or -errno. */
 int operation_continue_end(Manager *manager, Session *session);

@@ -10,6 +10,7 @@
 #include "index-page.h"
 #include "job.h"
 #include "name-util.h"
+#include "parking.h"
 #include "parts.h"
 #include "probe.h"
 #include "stop-point.h"
@@ -49,7 +50,7 @@ unsigned parts_limit(Manager *m) {
 }
 
 bool parts_limit_reached(Manager *m) {
-        return m->state.n_parts >= parts_limit(m);
+        return m->state.n_parts + parking_count(m) >= parts_limit(m);
 }
 
 void part_assign_fdname(Manager *m, Part *part) {
@@ -474,6 +475,7 @@ void parts_listed(Manager *m, char **fdnames) {
                 if (!p->pushing)
                         p->in_custody = found;
         }
+        parking_listed(m, fdnames);
         parts_upkeep(m);
         job_wake_spare_waiters(m, 0);
         manager_emit(m, "Custody");

@@ -56,6 +56,7 @@ static const char *const session_states[_SESSION_STATE_MAX] = {
         [SESSION_LIVE] = "live",
         [SESSION_FINISHING] = "finishing",
         [SESSION_DISCARDING] = "discarding",
+        [SESSION_RENEWING] = "renewing",
 };
 
 static const char *const file_states[_FILE_STATE_MAX] = {

@@ -39,6 +39,7 @@ typedef enum SessionState {
         SESSION_LIVE,
         SESSION_FINISHING,  /* Finish() was asked for: goes on after a restart */
         SESSION_DISCARDING, /* Discard() was asked for: goes on after a restart */
+        SESSION_RENEWING,   /* Renew() was asked for: goes on after a restart */
         _SESSION_STATE_MAX,
         _SESSION_STATE_INVALID = -22,
 } SessionState;

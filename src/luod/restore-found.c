@@ -6,6 +6,7 @@
 
 #include "by-name.h"
 #include "fd-util.h"
+#include "parking.h"
 #include "restore-internal.h"
 
 static int found_add(Restore *r, int *fd, const char *kname, const char *fdname, bool stored) {
@@ -28,12 +29,19 @@ int found_from_custody(Restore *r, FoundFd *fds, size_t n) {
 
         for (size_t i = 0; i < n; i++) {
                 char kname[LUO_NAME_SIZE];
-                uint64_t number;
+                uint64_t number, sid, token;
                 char *end;
 
                 number = strtoull(fds[i].fdname + (fds[i].fdname[0] == LEDGER_FDNAME_PREFIX), &end, 16);
                 if (*end == '\0')
                         m->state.head.next_fdname = MAX(m->state.head.next_fdname, number + 1);
+
+                if (parked_name_parse(fds[i].fdname, &sid, &token)) {
+                        error = parking_add(m, sid, token, &fds[i].fd, /* in_custody= */ true, NULL);
+                        if (error == -ENOMEM)
+                                return error;
+                        continue;
+                }
 
                 /* What is no session, or not one of luod's, is left open and in the store: not ours to drop. */
                 if (m->luo->session_get_name(m->luo, fds[i].fd, kname) < 0 || !kernel_name_parse(kname, NULL, NULL))

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include "fd-util.h"
+#include "parking.h"
 #include "restore-internal.h"
 
 void restore_reset_state(State *state, const char *boot_id) {
@@ -137,6 +138,15 @@ void part_rename_lost(State *state, Part *p) {
 
 /* What was outgoing when the ledger was written came in with this boot; what was incoming then did not go through
  * another update, and is lost: its parts will be missing. */
+static bool is_parked(Manager *m, uint64_t sid) {
+        Parked *p;
+
+        LIST_FOREACH(&m->parked, Parked, link, p)
+                if (p->sid == sid)
+                        return true;
+        return false;
+}
+
 static void state_enter_boot(Restore *r) {
         Manager *m = r->manager;
         State *state = &m->state;
@@ -153,8 +163,12 @@ static void state_enter_boot(Restore *r) {
         state->head.series = state->head.series == 'a' ? 'b' : 'a';
         (void) snprintf(state->head.boot_id, sizeof(state->head.boot_id), "%s", r->boot_id);
 
-        LIST_FOREACH(&state->sessions, Session, link, s)
+        LIST_FOREACH(&state->sessions, Session, link, s) {
                 s->record.direction = DIRECTION_INCOMING;
+                /* Goes on only where it has come so far that the files are parked; else it is for the owner to say. */
+                if (s->record.state == SESSION_RENEWING && !is_parked(m, s->sid))
+                        s->record.state = SESSION_LIVE;
+        }
 }
 
 static void candidate_take(Restore *r, Candidate *c) {

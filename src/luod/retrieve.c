@@ -215,6 +215,11 @@ int operation_retrieve(Manager *m,
                 return failure_set(ret, FAILURE_WRONG_DIRECTION,
                                    "Session '%s' is outgoing: its files can be had after the next live update",
                                    session->record.name);
+        if (session->record.state == SESSION_RENEWING)
+                return failure_set(ret, FAILURE_WRONG_DIRECTION,
+                                   "Session '%s' is being renewed: it goes into the next live update. If an answer to Renew() "
+                                   "was an error, repeat it",
+                                   session->record.name);
         if (session->record.state != SESSION_LIVE)
                 return failure_set(ret, FAILURE_WRONG_DIRECTION, "Session '%s' is being ended", session->record.name);
         if (n > FDS_PER_REPLY_MAX)

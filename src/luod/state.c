@@ -252,6 +252,14 @@ static int session_make_room(Session *s) {
         return 0;
 }
 
+static void part_note_ktoken(Part *part, uint64_t ktoken) {
+        part->n_files++;
+        if (part->next_ktoken <= ktoken)
+                part->next_ktoken = ktoken + 1;
+        if (ktoken_is_index(part->next_ktoken))
+                part->next_ktoken++;
+}
+
 int file_new(State *state, Part *part, FileRecord *record, File **ret) {
         _cleanup_free_ File *f = NULL;
         Session *s = part->session;
@@ -277,11 +285,7 @@ int file_new(State *state, Part *part, FileRecord *record, File **ret) {
         s->files[i] = f;
         s->n_files++;
         s->kept_bytes += f->record.size;
-        part->n_files++;
-        if (part->next_ktoken <= f->record.ktoken)
-                part->next_ktoken = f->record.ktoken + 1;
-        if (ktoken_is_index(part->next_ktoken))
-                part->next_ktoken++;
+        part_note_ktoken(part, f->record.ktoken);
         state->n_files++;
         state->kept_bytes += f->record.size;
 
@@ -306,6 +310,16 @@ File *file_free(State *state, File *f) {
         file_record_done(&f->record);
         free(f);
         return NULL;
+}
+
+void file_move(State *state, File *f, Part *to, uint64_t ktoken) {
+        assert(to->session == f->part->session);
+
+        f->part->n_files--;
+        f->part = to;
+        f->record.ktoken = ktoken;
+        (void) snprintf(f->record.part, sizeof(f->record.part), "%s", to->record.kname);
+        part_note_ktoken(to, ktoken);
 }
 
 int file_register(State *state, File *f, Identity *identity) {

@@ -17,6 +17,7 @@ typedef enum StepKind {
         PRESERVE_MANY, /* token, token + 1, … @n of them */
         METADATA,      /* "k" to @value */
         RETRIEVE,      /* token */
+        RENEW,
         FINISH,
         DISCARD,
 } StepKind;
@@ -89,6 +90,8 @@ static int take_step(World *w, const Step *step) {
                 return op_preserve(w, step->session, 0, &step->token, fds + step->token, 1, /* many= */ false);
         case PRESERVE_MANY:
                 return op_preserve(w, step->session, 0, tokens, fds + step->token, step->n, /* many= */ true);
+        case RENEW:
+                return op_renew(w, step->session, 0);
         case METADATA:
                 return operation_set_metadata(w->manager, s, 0, &change, 1, &w->failure);
         default:
@@ -151,6 +154,22 @@ static void assert_done(World *w, const Step *step) {
         if (step->kind == PRESERVE || step->kind == PRESERVE_MANY)
                 for (unsigned i = 0; i < MAX(step->n, 1U); i++)
                         must(w, is_there(w, step, i));
+        if (step->kind == RENEW) {
+                must(w, s->n_files == 3);
+                for (size_t i = 0; i < s->n_files; i++) {
+                        uint64_t token = s->files[i]->record.token;
+                        char text[32];
+                        int fd;
+
+                        must(w, s->files[i]->part->fd >= 0);
+                        must(w, s->record.direction == DIRECTION_INCOMING || s->files[i]->record.state == FILE_KEPT);
+                        if (s->record.direction == DIRECTION_OUTGOING)
+                                continue;
+                        must(w, op_retrieve(w, s->record.name, 0, token, &fd) == 0);
+                        (void) snprintf(text, sizeof(text), "content %llu", (unsigned long long) token);
+                        assert_content(fd, text);
+                }
+        }
         if (step->kind == METADATA) {
                 m = session_find_metadata(s, "k");
                 must(w, m && m->n_value == strlen(step->value) && memcmp(m->value, step->value, m->n_value) == 0);
@@ -373,6 +392,11 @@ static const Story stories[] = {
           .unstored = true,
           .steps = { { RETRIEVE, "vm", 1 }, { CREATE, "new" } },
           .n_steps = 2 },
+        { "renew",
+          .prelude = with_two_sessions,
+          .updated = true,
+          .steps = { { RETRIEVE, "vm", 1 }, { RENEW, "vm" }, { METADATA, "vm", .value = "w" } },
+          .n_steps = 3 },
         { "retrieve-and-finish",
           .prelude = with_two_sessions,
           .updated = true,

@@ -720,6 +720,10 @@ int set_metadata(World *w, ClientId client, const char *session, const char *key
         return world_send(w, client, m, NULL);
 }
 
+int renew(World *w, ClientId client, const char *session) {
+        return world_send(w, client, session_message(w, client, session, "Renew"), NULL);
+}
+
 int finish(World *w, ClientId client, const char *session) {
         return world_send(w, client, session_message(w, client, session, "Finish"), NULL);
 }
@@ -833,6 +837,14 @@ int op_retrieve(World *w, const char *session, uid_t uid, uint64_t token, int *r
         r = operation_wait(w, &o, operation_retrieve(w->manager, s, uid, &token, 1, on_operation_done, &o, &w->failure));
         *ret_fd = o.fd;
         return r;
+}
+
+int op_renew(World *w, const char *session, uid_t uid) {
+        Session *s = state_find_session(&w->manager->state, session);
+        Operation o = { .world = w };
+
+        assert_non_null(s);
+        return operation_wait(w, &o, operation_renew(w->manager, s, uid, on_operation_done, &o, &w->failure));
 }
 
 int op_end(World *w, const char *session, uid_t uid, EndHow how) {

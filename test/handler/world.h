@@ -148,6 +148,7 @@ int preserve_many(World *w, ClientId client, const char *session, const uint64_t
 int retrieve(World *w, ClientId client, const char *session, uint64_t token, int *ret_fd);
 /* @value NULL: remove it */
 int set_metadata(World *w, ClientId client, const char *session, const char *key, const char *value);
+int renew(World *w, ClientId client, const char *session);
 int finish(World *w, ClientId client, const char *session);
 int discard(World *w, ClientId client, const char *session);
 
@@ -156,6 +157,7 @@ int discard(World *w, ClientId client, const char *session);
 int op_create(World *w, const char *name, uid_t uid);
 int op_preserve(World *w, const char *session, uid_t uid, const uint64_t *tokens, const int *fds, size_t n, bool many);
 int op_retrieve(World *w, const char *session, uid_t uid, uint64_t token, int *ret_fd);
+int op_renew(World *w, const char *session, uid_t uid);
 int op_end(World *w, const char *session, uid_t uid, EndHow how);
 
 /* --- as clients */

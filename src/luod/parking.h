@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include "manager.h"
+
+/* Files that have no keeper for a moment: between FINISH of the session that they came in and PRESERVE in the one that they go
+ * out with (renewal.c). Meanwhile the custodian has an fd of each, under a name that says whose it is, so that luod's death
+ * loses none; and where the live update comes in between, systemd's fd store takes them along as far as it can. */
+
+typedef struct Parked {
+        uint64_t sid, token;
+        int fd;          /* owned */
+        bool in_custody; /* seen in the custodian's list */
+        ListLink link;   /* Manager.parked */
+} Parked;
+
+#define PARKED_NAME_SIZE 40U
+
+/* "p" SID "." TOKEN, in hexadecimal. */
+void parked_name_format(uint64_t sid, uint64_t token, char ret[static PARKED_NAME_SIZE]);
+bool parked_name_parse(const char *name, uint64_t *ret_sid, uint64_t *ret_token);
+
+/* NULL: there is none. */
+Parked *parking_find(Manager *manager, uint64_t sid, uint64_t token);
+/* Takes over *@fd. 0, -ENOMEM; -EEXIST: there is one. */
+int parking_add(Manager *manager, uint64_t sid, uint64_t token, int *fd, bool in_custody, Parked **ret);
+/* Closes the fd; what the custodian has is not touched. Returns NULL. */
+Parked *parked_free(Parked *parked);
+void parking_free_of(Manager *manager, uint64_t sid);
+void parking_free_all(Manager *manager);
+size_t parking_count(Manager *manager);
+/* The custodian's list, NULL-terminated: notes what it has. */
+void parking_listed(Manager *manager, char **fdnames);
