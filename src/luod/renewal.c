@@ -267,14 +267,19 @@ static void preserve_part(Renewal *r) {
 /* The same file, in another part: what is written down of it now holds for this boot. */
 static int move_file(Renewal *r, File *f, Part *to, uint64_t ktoken) {
         Manager *m = r->job.manager;
+        _cleanup_(identity_done) Identity identity = IDENTITY_NULL;
         const Parked *p = parked_of(r, f);
-        int access = f->record.access, error;
+        FileRecord now = {};
+        int error;
 
-        error = file_describe(p->fd, &f->record);
+        error = file_describe(p->fd, &now);
+        if (error >= 0)
+                error = identity_from_fd(p->fd, &identity);
         if (error < 0)
                 return error;
+        (void) snprintf(f->record.object, sizeof(f->record.object), "%s", strempty(identity.name));
         file_note_object(m, f, p->fd); /* luod was restarted after FINISH */
-        f->record.access = access;     /* luod's fd is open for both */
+        file_set_attributes(&m->state, f, &now);
         f->record.state = FILE_INTENT;
         file_move(&m->state, f, to, ktoken);
         error = store_put_file(&m->store, f);

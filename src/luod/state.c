@@ -312,6 +312,21 @@ File *file_free(State *state, File *f) {
         return NULL;
 }
 
+void file_set_attributes(State *state, File *f, const FileRecord *now) {
+        Session *s = f->part->session;
+
+        s->kept_bytes += now->size - f->record.size;
+        state->kept_bytes += now->size - f->record.size;
+        f->record.kind = now->kind;
+        f->record.size = now->size;
+        f->record.uid = now->uid;
+        f->record.gid = now->gid;
+        f->record.mode = now->mode;
+        f->record.seals = now->seals;
+        f->record.dev = now->dev;
+        f->record.ino = now->ino;
+}
+
 void file_move(State *state, File *f, Part *to, uint64_t ktoken) {
         assert(to->session == f->part->session);
 

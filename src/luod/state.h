@@ -138,6 +138,8 @@ File *session_find_file(Session *session, uint64_t token);
 /* A new file in @part, which belongs to a session; -EEXIST if it has that token, -ENOMEM. */
 int file_new(State *state, Part *part, FileRecord *record, File **ret);
 File *file_free(State *state, File *file);
+/* What the file is like now: kind, size, owner, mode, seals, identity. */
+void file_set_attributes(State *state, File *file, const FileRecord *now);
 /* The file is in another part of its session now. */
 void file_move(State *state, File *file, Part *to, uint64_t ktoken);
 /* Forgets all files of the part. */

@@ -164,6 +164,8 @@ case $VM_BOOT in
                 client_as alice preserve broken 1=object,content=whole 2=object,content=lost,fail-retrieve=117
                 client_as alice create stubborn
                 client_as alice preserve stubborn 1=object,content=stays
+                client_as alice create renewed
+                client_as alice preserve renewed 1=object,content=renewed 2=content=memfd
                 next_boot
                 ;;
         1)
@@ -175,6 +177,7 @@ case $VM_BOOT in
                 refuse_to_retrieve
                 refuse_to_finish
 
+                as alice luoctl renew renewed
                 client_as alice renew objects objects-anew 1 2 3 4
                 refused NoSuchSession get objects
                 assert_eq "how many are kept anew" "$(client files objects-anew | wc -l)" 4
@@ -183,6 +186,9 @@ case $VM_BOOT in
         2)
                 check_content objects-anew
                 client_as alice finish objects-anew
+                assert_eq "the renewed object" "$(field head "$(client_as alice retrieve renewed 1)")" renewed
+                assert_eq "the memfd beside it" "$(field head "$(client_as alice retrieve renewed 2)")" memfd
+                client_as alice finish renewed
                 assert_eq "a fresh one" "$(field head "$(client_as alice retrieve fresh 1)")" fresh1
                 assert_eq "one that was kept anew" "$(field head "$(client_as alice retrieve fresh 102)")" crashed
                 client_as alice finish fresh

@@ -183,6 +183,25 @@ static void test_renewal_half_done_can_be_discarded(void **state) {
         world_check(w);
 }
 
+/* Between Retrieve() and Renew() a file is its owner's, who may change it. */
+static void test_file_is_kept_as_it_is_now(void **state) {
+        World *w = *state;
+        _cleanup_free_ char *files = NULL;
+        _cleanup_(closep) int fd = -EBADF;
+
+        bring(w);
+        assert_success(w, retrieve(w, ROOT, "vm", 1, &fd));
+        assert_int_equal(ftruncate(fd, 10000), 0);
+        assert_int_equal(fchmod(fd, 0600), 0);
+        assert_success(w, renew(w, ROOT, "vm"));
+        files = get_files(w, ROOT, "vm");
+        assert_string_equal(files, "1 label memfd 10000 600 rw kept\n2 many memfd 3 777 rw kept\n3 many memfd 5 777 rw kept\n");
+        assert_int_equal(w->manager->state.kept_bytes, 10008);
+        assert_int_equal(find_session(w, "vm")->kept_bytes, 10008);
+        assert_success(w, discard(w, ROOT, "vm"));
+        assert_int_equal(w->manager->state.kept_bytes, 0);
+}
+
 static void test_two_hundred_files_are_renewed(void **state) {
         World *w = *state;
         uint64_t token;
@@ -221,6 +240,7 @@ int main(void) {
                 TEST(test_kernel_that_does_not_finish_leaves_it_as_it_was),
                 TEST(test_failing_preserve_is_gone_on_with),
                 TEST(test_renewal_half_done_can_be_discarded),
+                TEST(test_file_is_kept_as_it_is_now),
                 TEST(test_two_hundred_files_are_renewed),
         };
 
