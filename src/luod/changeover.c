@@ -5,6 +5,7 @@
 
 #include "changeover.h"
 #include "operations.h"
+#include "parking.h"
 #include "parts.h"
 #include "stop-point.h"
 
@@ -46,6 +47,28 @@ static void changeover_end(Changeover *c, int error) {
         done(m, error, userdata);
 }
 
+/* Where the ledger was damaged, what is there tells: a renewal that was not through has files parked, or parts of both
+ * directions. */
+static bool session_is_renewing(Manager *m, Session *s) {
+        bool incoming = false, outgoing = false, parked = false;
+        Parked *p;
+        Part *part;
+
+        if (s->record.state != SESSION_LIVE || m->ledger_health == LEDGER_INTACT)
+                return s->record.state == SESSION_RENEWING;
+        LIST_FOREACH(&m->parked, Parked, link, p)
+                parked |= p->sid == s->sid;
+        LIST_FOREACH(&s->parts, Part, session_link, part) {
+                incoming |= !part->outgoing && part->fd >= 0;
+                outgoing |= part->outgoing;
+        }
+        if (!parked && !(outgoing && (incoming || s->record.direction == DIRECTION_INCOMING)))
+                return false;
+        s->record.state = SESSION_RENEWING;
+        s->record.direction = DIRECTION_INCOMING;
+        return true;
+}
+
 /* Goes on with what was begun, and opens for business. */
 static void changeover_resume(Changeover *c) {
         Manager *m = c->manager;
@@ -55,7 +78,7 @@ static void changeover_resume(Changeover *c) {
         LIST_FOREACH(&m->state.sessions, Session, link, s) {
                 if (s->record.state == SESSION_FINISHING || s->record.state == SESSION_DISCARDING)
                         r = operation_continue_end(m, s);
-                else if (s->record.state == SESSION_RENEWING)
+                else if (session_is_renewing(m, s))
                         r = operation_continue_renewal(m, s);
                 else if (s->record.direction == DIRECTION_OUTGOING)
                         r = operation_settle(m, s);

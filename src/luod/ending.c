@@ -234,12 +234,33 @@ static void on_finished(WorkerReply *reply, void *userdata) {
         ending_leave_custody(e);
 }
 
+/* Also when it comes to its turn: what was asked for before it may have changed that. */
+static int check_direction(const Session *s, EndHow how, Failure *ret) {
+        if (how != END_FINISHED || s->record.state == SESSION_FINISHING)
+                return 0;
+        if (s->record.direction != DIRECTION_INCOMING)
+                return failure_set(ret, FAILURE_WRONG_DIRECTION,
+                                   "Session '%s' is outgoing: there is nothing to finish before the next live update. To "
+                                   "drop it with all that it keeps, use Discard()",
+                                   s->record.name);
+        if (s->record.state == SESSION_RENEWING)
+                return failure_set(ret, FAILURE_WRONG_DIRECTION,
+                                   "Session '%s' is being renewed, and half of that is done: repeat Renew(), or drop it with "
+                                   "all that it keeps by Discard()",
+                                   s->record.name);
+        return 0;
+}
+
 static void ending_run(Job *job) {
         Ending *e = (Ending *) job;
         Manager *m = job->manager;
         Session *s = job->session;
         int r;
 
+        if (check_direction(s, e->how, &job->failure) < 0) {
+                job_end(job, &job->failure);
+                return;
+        }
         e->before = s->record.state;
         r = ending_collect_fds(e);
         if (r >= 0 && (s->record.state == SESSION_LIVE || s->record.state == SESSION_RENEWING)) {
@@ -288,17 +309,9 @@ int operation_end(Manager *m, Session *session, uid_t uid, EndHow how, job_done_
         r = manager_check_ready(m, /* keeps= */ false, ret);
         if (r < 0)
                 return r;
-        if (how == END_FINISHED && session->record.direction != DIRECTION_INCOMING)
-                return failure_set(ret, FAILURE_WRONG_DIRECTION,
-                                   "Session '%s' is outgoing: there is nothing to finish before the next live update. To "
-                                   "drop it with all that it keeps, use Discard()",
-                                   session->record.name);
-
-        if (how == END_FINISHED && session->record.state == SESSION_RENEWING)
-                return failure_set(ret, FAILURE_WRONG_DIRECTION,
-                                   "Session '%s' is being renewed, and half of that is done: repeat Renew(), or drop it with "
-                                   "all that it keeps by Discard()",
-                                   session->record.name);
+        r = check_direction(session, how, ret);
+        if (r < 0)
+                return r;
 
         e = ending_new(m, session, how, done, userdata);
         if (!e)

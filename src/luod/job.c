@@ -155,6 +155,7 @@ void job_wait_for_custody(Job *job, const char *message) {
 void job_wait_for_spare(Job *job) {
         Manager *m = job->manager;
 
+        job->wait_message = NULL;
         if ((m->stopping || parts_limit_reached(m)) && gave_up(job))
                 return;
         if (m->stopping) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "fd-util.h"
 #include "objects.h"
+#include "parking.h"
 
 void file_note_object(Manager *m, File *f, int fd) {
         _cleanup_(identity_done) Identity identity = IDENTITY_NULL;
@@ -11,8 +12,14 @@ void file_note_object(Manager *m, File *f, int fd) {
 }
 
 static void retrieved_rebuild(Manager *m, File *f) {
-        _cleanup_(closep) int fd = m->luo->retrieve(m->luo, f->part->fd, f->record.ktoken);
+        const Parked *p = parking_find(m, f->part->session->sid, f->record.token);
+        _cleanup_(closep) int fd = -EBADF;
 
+        if (p) { /* its session may be finished */
+                file_note_object(m, f, p->fd);
+                return;
+        }
+        fd = m->luo->retrieve(m->luo, f->part->fd, f->record.ktoken);
         if (fd >= 0)
                 file_note_object(m, f, fd);
 }

@@ -772,7 +772,7 @@ static void preservation_run(Job *job) {
                 preservation_commit_one(p);
                 return;
         }
-        if (job->session->record.state != SESSION_LIVE) { /* its end was begun meanwhile, and failed half way */
+        if (job->session->record.direction != DIRECTION_OUTGOING || job->session->record.state != SESSION_LIVE) { /* its end was begun meanwhile, and failed half way */
                 job_fail(job, FAILURE_WRONG_DIRECTION, "Session '%s' is being ended", job->session->record.name);
                 return;
         }

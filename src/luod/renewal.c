@@ -22,10 +22,10 @@
  *   kernel: PRESERVE of all files                        (child)  renew:kernel
  *   ledger and index: the files ("kept")                          renew:kept
  *   custody: FDSTOREREMOVE of what was parked                     renew:unparked
- *   custody: FDSTOREREMOVE of the old part; last close            renew:closed
  *
  * and at last
  *
+ *   custody: FDSTOREREMOVE of the old parts; last close           renew:closed
  *   ledger: session (outgoing)                                    renew:commit
  *   answer
  *
@@ -46,7 +46,7 @@ typedef struct Renewal {
         IndexHead head;
         unsigned n_waiting;  /* orders to the custodian under way */
         int error;
-        bool may_fail;       /* nothing was finished yet in this call */
+        bool may_go_back;    /* it is certain that nothing was finished yet */
 } Renewal;
 
 static void renewal_next(Renewal *r);
@@ -66,15 +66,43 @@ static void renewal_free(Job *job) {
         free(job);
 }
 
-static void fail_errno(Renewal *r, int error, const char *what) {
-        Session *s = r->job.session;
+static void on_given_back(int error, void *userdata) {
+}
 
-        if (s->record.state == SESSION_RENEWING && r->may_fail) { /* as it was */
-                s->record.state = SESSION_LIVE;
-                (void) store_put_session(&r->job.manager->store, s);
+/* As it was. What systemd does not give up now goes with the session's end. */
+static void go_back(Renewal *r) {
+        Manager *m = r->job.manager;
+        Session *s = r->job.session;
+        Parked *p;
+
+        s->record.state = SESSION_LIVE;
+        (void) store_put_session(&m->store, s);
+        LIST_FOREACH(&m->parked, Parked, link, p) {
+                char name[PARKED_NAME_SIZE];
+
+                if (p->sid != s->sid)
+                        continue;
+                parked_name_format(p->sid, p->token, name);
+                if (custody_remove(m->custody, name, on_given_back, NULL) >= 0)
+                        parked_free(p);
         }
+}
+
+static void fail_errno(Renewal *r, int error, const char *what) {
+        if (r->job.session->record.state == SESSION_RENEWING && r->may_go_back)
+                go_back(r);
         failure_set_errno(&r->job.failure, error, what);
         job_end(&r->job, &r->job.failure);
+}
+
+static Parked *parked_of(Renewal *r, const File *f) {
+        return parking_find(r->job.manager, r->job.session->sid, f->record.token);
+}
+
+static int compare_ktokens(const void *a, const void *b) {
+        const File *const *x = a, *const *y = b;
+
+        return (*x)->record.ktoken < (*y)->record.ktoken ? -1 : (*x)->record.ktoken > (*y)->record.ktoken;
 }
 
 /* Those of the session's files that are in the part, at most @max, and with @intents only those that are not kept yet. */
@@ -92,17 +120,18 @@ static int collect_files(Renewal *r, bool intents) {
 
                 if (f->part != r->part || (intents && f->record.state != FILE_INTENT))
                         continue;
-                r->files[r->n] = f;
-                r->records[r->n] = f->record;
-                r->records[r->n].extra = NULL;
-                r->fds[r->n++] = -EBADF;
+                if (r->part->fd < 0 && !parked_of(r, f)) /* lost */
+                        continue;
+                r->files[r->n++] = f;
+        }
+        qsort(r->files, r->n, sizeof(File *), compare_ktokens); /* the order in which they were kept counts (VFIO, iommufd) */
+        for (size_t i = 0; i < r->n; i++) {
+                r->records[i] = r->files[i]->record;
+                r->records[i].extra = NULL;
+                r->fds[i] = -EBADF;
         }
         r->session_fd = r->part->fd;
         return 0;
-}
-
-static Parked *parked_of(Renewal *r, const File *f) {
-        return parking_find(r->job.manager, r->job.session->sid, f->record.token);
 }
 
 /* --- the end */
@@ -158,9 +187,17 @@ static void close_old_part(Renewal *r) {
                 on_old_part_removed(-ENOTCONN, r);
 }
 
+/* What the kernel keeps anew, or what is no file of the session's any more. */
+static bool is_settled(Renewal *r, const Parked *p) {
+        const File *f = session_find_file(r->job.session, p->token);
+
+        return p->sid == r->job.session->sid && (!f || (f->part->outgoing && f->record.state == FILE_KEPT));
+}
+
 static void on_unparked(int error, void *userdata) {
         Renewal *r = userdata;
         Manager *m = r->job.manager;
+        Parked *p;
 
         if (error < 0)
                 r->error = error;
@@ -170,12 +207,14 @@ static void on_unparked(int error, void *userdata) {
                 fail_errno(r, r->error, "systemd did not give up files that are kept anew; repeat the call");
                 return;
         }
-        parking_free_of(m, r->job.session->sid);
+        LIST_FOREACH(&m->parked, Parked, link, p)
+                if (is_settled(r, p))
+                        parked_free(p);
         stop_point("renew:unparked");
         renewal_next(r);
 }
 
-static void unpark_all(Renewal *r) {
+static void unpark_settled(Renewal *r) {
         Manager *m = r->job.manager;
         Parked *p;
 
@@ -184,7 +223,7 @@ static void unpark_all(Renewal *r) {
         LIST_FOREACH(&m->parked, Parked, link, p) {
                 char name[PARKED_NAME_SIZE];
 
-                if (p->sid != r->job.session->sid)
+                if (!is_settled(r, p))
                         continue;
                 parked_name_format(p->sid, p->token, name);
                 r->n_waiting++;
@@ -387,13 +426,14 @@ static void renew_into_new_part(Renewal *r) {
 static void on_finished(WorkerReply *reply, void *userdata) {
         Renewal *r = userdata;
 
-        if (reply->error < 0) { /* the kernel says that nothing was done */
-                r->error = reply->error;
+        if (reply->error < 0) {
+                if (reply->error == -EOWNERDEAD) /* else the kernel says that nothing was done */
+                        r->may_go_back = false;
                 fail_errno(r, reply->error, "The kernel does not finish the session; see 'dmesg | grep -i luo'");
                 return;
         }
         stop_point("renew:finished");
-        r->may_fail = false;
+        r->may_go_back = false;
         renew_into_new_part(r);
 }
 
@@ -420,7 +460,7 @@ static void on_parked(int error, void *userdata) {
         stop_point("renew:parked");
 
         if (r->part->fd < 0) {
-                r->may_fail = false;
+                r->may_go_back = false;
                 renew_into_new_part(r);
                 return;
         }
@@ -514,6 +554,15 @@ static void retrieve_files(void *arg, WorkerReply *reply) {
         }
 }
 
+static bool has_outgoing_part(const Session *s) {
+        Part *p;
+
+        LIST_FOREACH((List *) &s->parts, Part, session_link, p)
+                if (p->outgoing)
+                        return true;
+        return false;
+}
+
 static void renew_part(Renewal *r) {
         Manager *m = r->job.manager;
         bool all_parked = true;
@@ -526,6 +575,10 @@ static void renew_part(Renewal *r) {
                 r->fds[i] = p ? p->fd : -EBADF;
                 all_parked &= p != NULL;
         }
+        /* FINISH comes once all are parked, and after it the files have nobody else; then there are outgoing parts. */
+        r->may_go_back = !all_parked && !has_outgoing_part(r->job.session);
+        if (error >= 0 && r->part->fd >= 0 && r->n != r->part->n_files) /* FINISH would free the others */
+                error = -E2BIG;
         if (error >= 0 && all_parked) {
                 park_files(r);
                 return;
@@ -538,11 +591,11 @@ static void renew_part(Renewal *r) {
 
 /* --- */
 
-static bool has_parked(Renewal *r) {
+static bool has_settled(Renewal *r) {
         Parked *p;
 
         LIST_FOREACH(&r->job.manager->parked, Parked, link, p)
-                if (p->sid == r->job.session->sid)
+                if (is_settled(r, p))
                         return true;
         return false;
 }
@@ -554,16 +607,23 @@ static bool part_has_intents(const Session *s, const Part *p) {
         return false;
 }
 
-/* A part that is gone and whose files are not parked: lost, as the session says, and nothing can be done about it here. */
-static bool part_is_lost(Renewal *r, const Part *p) {
+/* There is a file to be had: from the kernel, or parked. What is left in a part that is gone is lost, as the session says. */
+static bool part_has_files(Renewal *r, const Part *p) {
         const Session *s = r->job.session;
 
-        if (p->fd >= 0)
-                return false;
         for (size_t i = 0; i < s->n_files; i++)
-                if (s->files[i]->part == p && !parked_of(r, s->files[i]))
+                if (s->files[i]->part == p && (p->fd >= 0 || parked_of(r, s->files[i])))
                         return true;
         return false;
+}
+
+static bool outgoing_parts_in_custody(const Session *s) {
+        Part *p;
+
+        LIST_FOREACH((List *) &s->parts, Part, session_link, p)
+                if (p->outgoing && !p->in_custody)
+                        return false;
+        return true;
 }
 
 /* What is to be done, by what is there. */
@@ -577,16 +637,21 @@ static void renewal_next(Renewal *r) {
                         preserve_part(r);
                         return;
                 }
+        if (has_settled(r)) {
+                /* What was parked is given up only for a part that is in custody, which a reload of PID 1 may have changed. */
+                if (outgoing_parts_in_custody(s) && custody_get_state(r->job.manager->custody) == CUSTODY_FDSTORE)
+                        unpark_settled(r);
+                else
+                        job_wait_for_custody(&r->job, "All files are kept anew, but systemd's fd store is not known to have "
+                                                      "them; repeat the call. See 'systemctl status luod.service'");
+                return;
+        }
         LIST_FOREACH(&s->parts, Part, session_link, p)
-                if (!p->outgoing && p->n_files > 0 && !part_is_lost(r, p)) {
+                if (!p->outgoing && part_has_files(r, p)) {
                         r->part = p;
                         renew_part(r);
                         return;
                 }
-        if (has_parked(r)) {
-                unpark_all(r);
-                return;
-        }
         LIST_FOREACH(&s->parts, Part, session_link, p)
                 if (!p->outgoing && p->n_files == 0) {
                         r->part = p;
@@ -606,12 +671,16 @@ static void renewal_run(Job *job) {
                 job_end(job, /* failure= */ NULL);
                 return;
         }
+        r->may_go_back = false;
+        if (s->record.state != SESSION_LIVE && s->record.state != SESSION_RENEWING) {
+                job_fail(job, FAILURE_WRONG_DIRECTION, "Session '%s' is being ended", s->record.name);
+                return;
+        }
         if (s->record.state == SESSION_LIVE) {
                 if (!store_has_room(&m->store, 3 * s->n_files + 8, 0)) {
                         fail_errno(r, -ENOSPC, "Can't renew the session");
                         return;
                 }
-                r->may_fail = true;
                 s->record.state = SESSION_RENEWING;
                 error = store_put_session(&m->store, s);
                 if (error < 0) {
@@ -619,6 +688,7 @@ static void renewal_run(Job *job) {
                         fail_errno(r, error, "Can't renew the session");
                         return;
                 }
+                r->may_go_back = true;
                 stop_point("renew:intent");
         }
         renewal_next(r);

@@ -6,6 +6,7 @@
 
 #include "objects.h"
 #include "operations.h"
+#include "parking.h"
 #include "parts.h"
 #include "restore-internal.h"
 
@@ -176,6 +177,8 @@ static void note_own_ledger_part(Restore *r) {
 static bool any_sessions_found(Restore *r) {
         Manager *m = r->manager;
 
+        if (!list_is_empty(&m->parked))
+                return true;
         for (size_t i = 0; i < r->n_found; i++) {
                 IndexHead head = {};
                 int error = read_outgoing_head(m, r->found + i, &head);
@@ -191,6 +194,7 @@ static bool any_sessions_found(Restore *r) {
 static int restore_all(Restore *r) {
         Manager *m = r->manager;
         bool any_incoming = false;
+        Parked *parked;
         int error;
         Part *p;
 
@@ -223,6 +227,8 @@ static int restore_all(Restore *r) {
         /* sids of an index must not meet one that is given out before that index was seen. */
         if (m->ledger_health >= LEDGER_REBUILT)
                 m->state.head.next_sid = MAX(m->state.head.next_sid, now_realtime());
+        LIST_FOREACH(&m->parked, Parked, link, parked)
+                m->state.head.next_sid = MAX(m->state.head.next_sid, parked->sid + 1);
         error = attach_found(r);
         if (error < 0)
                 return error;

@@ -160,6 +160,10 @@ static int retrieval_look_up(Retrieval *r, size_t i) {
                                    s->flags & SESSION_FILES_DAMAGED ? " (a record of its files was damaged)" : "");
 
         r->records[i].extra = NULL;
+        if (part->outgoing)
+                return failure_set(&r->job.failure, FAILURE_WRONG_DIRECTION,
+                                   "Token %llu of session '%s' is outgoing: it can be had after the next live update",
+                                   (unsigned long long) r->tokens[i], s->record.name);
         if (part->fd < 0)
                 return failure_set(&r->job.failure, FAILURE_RETRIEVE_FAILED,
                                    "The kernel session that kept token %llu of session '%s' did not come over the last live "
@@ -175,10 +179,27 @@ static int retrieval_look_up(Retrieval *r, size_t i) {
         return 0;
 }
 
+/* Also when it comes to its turn: what was asked for before it may have changed that. */
+static int check_session(const Session *session, Failure *ret) {
+        if (session->record.state == SESSION_RENEWING)
+                return failure_set(ret, FAILURE_WRONG_DIRECTION,
+                                   "Session '%s' is being renewed: it goes into the next live update. If an answer to Renew() "
+                                   "was an error, repeat it",
+                                   session->record.name);
+        if (session->record.direction != DIRECTION_INCOMING)
+                return failure_set(ret, FAILURE_WRONG_DIRECTION,
+                                   "Session '%s' is outgoing: its files can be had after the next live update",
+                                   session->record.name);
+        if (session->record.state != SESSION_LIVE)
+                return failure_set(ret, FAILURE_WRONG_DIRECTION, "Session '%s' is being ended", session->record.name);
+        return 0;
+}
+
 static void retrieval_run(Job *job) {
         Retrieval *r = (Retrieval *) job;
-        int error = 0;
+        int error;
 
+        error = check_session(job->session, &job->failure);
         for (size_t i = 0; i < r->n && error >= 0; i++)
                 error = retrieval_look_up(r, i);
         if (error < 0) {
@@ -211,17 +232,9 @@ int operation_retrieve(Manager *m,
         error = manager_check_ready(m, /* keeps= */ false, ret);
         if (error < 0)
                 return error;
-        if (session->record.direction != DIRECTION_INCOMING)
-                return failure_set(ret, FAILURE_WRONG_DIRECTION,
-                                   "Session '%s' is outgoing: its files can be had after the next live update",
-                                   session->record.name);
-        if (session->record.state == SESSION_RENEWING)
-                return failure_set(ret, FAILURE_WRONG_DIRECTION,
-                                   "Session '%s' is being renewed: it goes into the next live update. If an answer to Renew() "
-                                   "was an error, repeat it",
-                                   session->record.name);
-        if (session->record.state != SESSION_LIVE)
-                return failure_set(ret, FAILURE_WRONG_DIRECTION, "Session '%s' is being ended", session->record.name);
+        error = check_session(session, ret);
+        if (error < 0)
+                return error;
         if (n > FDS_PER_REPLY_MAX)
                 return failure_set(ret, FAILURE_TOO_MANY_FILES,
                                    "At most %u files are handed out in one call (the bus takes no more); ask again for the "

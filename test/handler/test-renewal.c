@@ -202,6 +202,51 @@ static void test_file_is_kept_as_it_is_now(void **state) {
         assert_int_equal(w->manager->state.kept_bytes, 0);
 }
 
+static void send(World *w, sd_bus_message *m, Call *call) {
+        call_send(w, ROOT, m, call);
+        sd_bus_message_unref(m);
+}
+
+static void assert_answer(Call *call, const char *error) {
+        World *w = call->world;
+        int r = call_wait(call, NULL);
+
+        call_done(call);
+        if (!error) {
+                assert_success(w, r);
+                return;
+        }
+        assert_true(r < 0);
+        assert_string_equal(w->error, error);
+}
+
+/* Whoever asked before the renewal was through, asked for something else. */
+static void test_calls_that_waited_for_the_renewal_are_refused(void **state) {
+        World *w = *state;
+        Call renewal = CALL_NULL, again = CALL_NULL, retrieval = CALL_NULL, end = CALL_NULL;
+        sd_bus_message *m;
+
+        bring(w);
+        w->store.silent = true;
+        send(w, session_message(w, ROOT, "vm", "Renew"), &renewal);
+        m = session_message(w, ROOT, "vm", "Retrieve");
+        assert_true(sd_bus_message_append(m, "t", (uint64_t) 2) >= 0);
+        send(w, m, &retrieval);
+        send(w, session_message(w, ROOT, "vm", "Finish"), &end);
+        send(w, session_message(w, ROOT, "vm", "Renew"), &again);
+        world_settle(w);
+        w->store.silent = false;
+        fake_custody_wake(w->manager->custody);
+        world_settle(w);
+        assert_answer(&renewal, NULL);
+        assert_answer(&retrieval, LUOD_ERROR_PREFIX "WrongDirection");
+        assert_answer(&end, LUOD_ERROR_PREFIX "WrongDirection");
+        assert_answer(&again, NULL);
+        world_check(w);
+        world_update(w);
+        assert_contents(w, "one");
+}
+
 static void test_two_hundred_files_are_renewed(void **state) {
         World *w = *state;
         uint64_t token;
@@ -241,6 +286,7 @@ int main(void) {
                 TEST(test_failing_preserve_is_gone_on_with),
                 TEST(test_renewal_half_done_can_be_discarded),
                 TEST(test_file_is_kept_as_it_is_now),
+                TEST(test_calls_that_waited_for_the_renewal_are_refused),
                 TEST(test_two_hundred_files_are_renewed),
         };
 
