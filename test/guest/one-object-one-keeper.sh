@@ -18,7 +18,7 @@ matrix() {
         local before
 
         before=$(luod_other_fds)
-        "$TESTS/luod-test-keepers" "$name" alice "${LUOD_GUEST_RACES:-150}" "${ways[@]}"
+        "$TESTS/luod-test-keepers" "$name" alice "${LUOD_GUEST_RACES:-100}" "${ways[@]}"
         assert_nothing_leaked "$before"
         assert_eq "the sessions that are left" "$(luoctl list --no-legend | grep -c "^$name" || true)" 0
 }
