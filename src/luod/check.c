@@ -241,6 +241,29 @@ size_t manager_check(Manager *m, Finding ret[static FINDINGS_MAX]) {
         return n;
 }
 
+static bool is_named(const char *name, const char *const *names) {
+        for (size_t i = 0; names && names[i]; i++)
+                if (streq(names[i], name))
+                        return true;
+        return false;
+}
+
+int manager_check_blocking(Manager *m, const char *const *drop_unclaimed, Failure *ret) {
+        Finding findings[FINDINGS_MAX];
+        size_t n = manager_check(m, findings);
+        Session *s;
+
+        for (size_t i = 0; i < n; i++)
+                if (findings[i].severity == FINDING_BLOCKS)
+                        return failure_set(ret, FAILURE_UPDATE_BLOCKED, "%s %s", findings[i].message, findings[i].fix);
+        LIST_FOREACH(&m->state.sessions, Session, link, s)
+                if (s->record.direction == DIRECTION_INCOMING && !is_named(s->record.name, drop_unclaimed))
+                        return failure_set(ret, FAILURE_UPDATE_BLOCKED, "Session '%s' would be lost", s->record.name);
+        if (!target_look(m).loaded)
+                return failure_set(ret, FAILURE_UPDATE_BLOCKED, "No kernel is loaded. Load one ('luoctl load')");
+        return 0;
+}
+
 const char *finding_severity_to_string(FindingSeverity severity) {
         static const char *const names[_FINDING_SEVERITY_MAX] = { "ok", "warning", "blocks" };
 
