@@ -34,6 +34,7 @@ typedef enum FailureKind {
         FAILURE_TOKEN_IN_USE,
         FAILURE_TOO_MANY_FILES,
         FAILURE_UNSUPPORTED_FILE,
+        FAILURE_UPDATE_BLOCKED,
         FAILURE_WRONG_ARCHITECTURE,
         FAILURE_WRONG_DIRECTION,
         FAILURE_INTERNAL,
@@ -43,7 +44,7 @@ typedef enum FailureKind {
 
 typedef struct Failure {
         FailureKind kind;
-        char message[384];
+        char message[1024]; /* a finding with what to do about it fits (check.h) */
 } Failure;
 
 #define FAILURE_INIT { .kind = FAILURE_NONE }
