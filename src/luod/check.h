@@ -8,7 +8,7 @@
 typedef enum FindingSeverity {
         FINDING_OK,
         FINDING_WARNING, /* something will be lost, or is not as it should be */
-        FINDING_BLOCKS,  /* nothing can be kept */
+        FINDING_BLOCKS,  /* something that is kept would be lost by a live update, or all of it */
         _FINDING_SEVERITY_MAX,
 } FindingSeverity;
 
@@ -19,7 +19,7 @@ typedef struct Finding {
         char fix[384];        /* what to do; empty for FINDING_OK */
 } Finding;
 
-#define FINDINGS_MAX 10U
+#define FINDINGS_MAX 14U
 
 /* Looks at everything; returns how many of @ret were filled. */
 size_t manager_check(Manager *manager, Finding ret[static FINDINGS_MAX]);

@@ -51,7 +51,7 @@ typedef enum FailureKind {
 
 typedef struct Failure {
         FailureKind kind;
-        char message[384];
+        char message[1024]; /* a finding with what to do about it fits (check.h) */
 } Failure;
 
 #define FAILURE_INIT { .kind = FAILURE_NONE }

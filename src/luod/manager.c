@@ -7,14 +7,16 @@
 #include "parking.h"
 #include "parts.h"
 #include "probe.h"
+#include "unit-file.h"
 
 int manager_new(sd_event *event, const LuoOps *luo, const char *runtime_dir, Manager **ret) {
         _cleanup_(manager_freep) Manager *m = malloc(sizeof(*m));
 
         if (!m)
                 return -ENOMEM;
-        *m = (Manager) {
+        *m = (Manager){
                 .event = sd_event_ref(event),
+                .unit_directories = unit_directories,
                 .luo = luo,
                 .store = STORE_NULL,
                 .protect = PROTECT_NULL,

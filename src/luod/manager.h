@@ -48,6 +48,7 @@ struct Manager {
         sd_event *event;
         Config config;               /* what holds; manager_configure() changes it */
         const char *const *config_directories; /* where luod.conf is looked for; static, NULL: nowhere */
+        const char *const *unit_directories; /* where luod.service is looked for; static */
         const LuoOps *luo;
         LuoSupport support;
         unsigned features;           /* LuoFeature; none while they are not known */

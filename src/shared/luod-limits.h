@@ -104,6 +104,9 @@
 #define MEMORY_RESERVE (64ULL * 1024 * 1024)
 #define MEMORY_RESERVE_MAX (1ULL << 50)
 
+/* Processes that are looked at for whether owners of sessions live; with more it is not known. */
+#define PROCESSES_MAX 32768U
+
 /* The configuration: bytes of one file, bytes of one line, files in all, and messages about what is wrong with them. */
 #define CONFIG_FILE_MAX (256U * 1024U)
 #define CONFIG_LINE_MAX 4096U

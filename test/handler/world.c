@@ -190,6 +190,8 @@ int world_start(World *w) {
         w->manager->workers.inline_ = !w->with_workers;
         w->manager->config_directories = w->config_directories;
         assert_int_equal(manager_reload(w->manager, on_config_message, w), 0);
+        if (w->unit_directories)
+                w->manager->unit_directories = w->unit_directories;
         w->manager->target.kexec = &w->kexec.ops;
         w->manager->target.boot_dir = w->dir;
         r = restore(w);

@@ -46,6 +46,7 @@ typedef struct World {
         char boot_id[BOOT_ID_SIZE];
         unsigned n_boots;
         const char *const *config_directories; /* where luod.conf is; NULL: luod is as built */
+        const char *const *unit_directories;   /* where luod.service is; NULL: where this host has its own */
 
         /* Where luod runs in another process (remote.h), and the rest of this is only its idea of the world. */
         const LuoOps *remote_luo;
