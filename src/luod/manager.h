@@ -7,6 +7,7 @@
 #include "custody.h"
 #include "failure.h"
 #include "luo.h"
+#include "restored.h"
 #include "state.h"
 #include "store.h"
 #include "target.h"
@@ -54,6 +55,8 @@ struct Manager {
         bool booted_by_live_update;
         bool stopping;               /* SIGTERM came: new requests are refused */
         Target target;               /* the kernel that comes next */
+        Restored restored;           /* what became of what the last one brought */
+        UnitStarter *unit_starter;   /* NULL: none */
         char *runtime_dir;           /* "/run/luod": the ledger's and the index files' names */
         ManagerHooks hooks;
 
@@ -79,8 +82,9 @@ int manager_new(sd_event *event, const LuoOps *luo, const char *runtime_dir, Man
 Manager *manager_free(Manager *manager);
 DEFINE_CLEANUP_FUNC(Manager, manager_free)
 
-/* What luod.conf sets holds from now on, for new requests: nothing that there is already is ended. */
-void manager_configure(Manager *manager, const Config *config);
+/* What luod.conf sets holds from now on, for new requests: nothing that there is already is ended. Takes over what
+ * *config owns. */
+void manager_configure(Manager *manager, Config *config);
 /* Reads luod.conf anew. Of wrong values, and without memory, what held before stays. 0 or -ENOMEM. */
 int manager_reload(Manager *manager, config_message_fn message, void *userdata);
 

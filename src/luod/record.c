@@ -31,7 +31,7 @@ typedef struct Field {
         size_t size;
         uint32_t max;
         const char *const *table;
-        bool optional; /* absent when it is an empty string */
+        bool optional; /* absent when it is an empty string, or FIELD_U64 and 0 */
 } Field;
 
 typedef struct Layout {
@@ -123,6 +123,7 @@ static const Field session_fields[] = {
         U64(SessionRecord, created_generation),
         BOOL(SessionRecord, answered),
         NUMBER(SessionRecord, flags, UINT32_MAX),
+        FIELD(SessionRecord, "claimed", claimed, FIELD_U64, .optional = true),
 };
 static const Layout session_layout = LAYOUT(SessionRecord, session_fields);
 
@@ -365,6 +366,8 @@ static int extra_encode(const char *extra, struct json_object *object) {
 static bool field_is_absent(const Field *field, const void *record) {
         if (field->kind == FIELD_HEX)
                 return !((const MetaRecord *) record)->value;
+        if (field->optional && field->kind == FIELD_U64)
+                return load_u64((const char *) record + field->offset) == 0;
         return field->optional && *((const char *) record + field->offset) == '\0';
 }
 

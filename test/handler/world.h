@@ -14,6 +14,7 @@
 #include "fake-custody.h"
 #include "fake-kernel.h"
 #include "fake-kexec.h"
+#include "fake-units.h"
 #include "fd-util.h"
 #include "manager.h"
 #include "operations.h"
@@ -39,6 +40,7 @@ typedef struct World {
         FakeKernel kernel;
         FakeStore store;
         FakeKexec kexec;
+        FakeUnits units;
         bool no_custodian;       /* PID 1 can't be reached */
         char dir[40];            /* the runtime directory */
         char boot_id[BOOT_ID_SIZE];
