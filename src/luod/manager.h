@@ -15,7 +15,7 @@
 
 /* Everything luod is made of, wired together. The modules that act on it: restore.c (what is there at the
  * start), parts.c (kernel sessions), creation.c, preserve.c, retrieve.c, metadata.c, ending.c (what clients ask
- * for). None of them knows the bus; what they must tell it goes through ManagerHooks. */
+ * for), restored.c (what became of what came). None of them knows the bus; what they must tell it goes through ManagerHooks. */
 
 typedef enum LedgerHealth {
         LEDGER_NONE,    /* no LUO in this kernel: there is none */
