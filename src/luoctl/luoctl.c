@@ -76,6 +76,19 @@ static const Verb verbs[] = {
                 .run = verb_retrieve,
         },
         {
+                .name = "was-restored",
+                .arguments = "SESSION",
+                .summary = "Tell whether a live update brought a session",
+                .description =
+                        "For a program that starts and must know whether to claim what was kept or to begin\n"
+                        "afresh. Exits with 0 if SESSION is an incoming session of yours, with 1 if there is none,\n"
+                        "with 13 if something in it did not come back, and with other statuses if that can't be\n"
+                        "told. Prints nothing but errors.",
+                .min_arguments = 1,
+                .max_arguments = 1,
+                .run = verb_was_restored,
+        },
+        {
                 .name = "set-metadata",
                 .arguments = "SESSION KEY=VALUE...",
                 .summary = "Change a session's metadata",

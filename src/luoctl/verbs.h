@@ -8,6 +8,7 @@
 ExitStatus verb_status(const Options *options);
 ExitStatus verb_list(const Options *options);
 ExitStatus verb_show(const Options *options);
+ExitStatus verb_was_restored(const Options *options);
 ExitStatus verb_identify(const Options *options);
 ExitStatus verb_check(const Options *options);
 ExitStatus verb_reload(const Options *options);

@@ -427,6 +427,9 @@ static const sd_bus_vtable session_vtable[] = {
         SD_BUS_PROPERTY("CreatedTimestamp", "t", get_u64, 0, SD_BUS_VTABLE_PROPERTY_CONST),
         SD_BUS_PROPERTY("CreatedGeneration", "t", get_u64, 0, SD_BUS_VTABLE_PROPERTY_CONST),
         SD_BUS_PROPERTY("Flags", "as", get_flags, 0, EMITS),
+        SD_BUS_PROPERTY("Claim", "s", bus_get_claim, 0, EMITS),
+        SD_BUS_PROPERTY("ClaimedTimestamp", "t", bus_get_claim, 0, EMITS),
+        SD_BUS_PROPERTY("Errno", "u", bus_get_claim, 0, EMITS),
         SD_BUS_VTABLE_END,
 };
 

@@ -107,6 +107,8 @@ static void on_changed(Manager *manager, const char *property, void *userdata) {
         Bus *b = userdata;
 
         (void) sd_bus_emit_properties_changed(b->bus, LUOD_OBJECT_PATH, LUOD_INTERFACE_MANAGER, property, NULL);
+        if (streq(property, "Restore"))
+                bus_restore_changed(manager);
 }
 
 int bus_init(Bus *b, Manager *manager, sd_bus *connection) {

@@ -22,6 +22,10 @@ const ConfigItem config_items[] = {
         { "Update", "ProtectReboot", CONFIG_BOOL, FIELD(protect_reboot), true, 0, 0 },
         { "Device", "BusyTimeout", CONFIG_TIME, FIELD(busy_timeout), DEVICE_BUSY_TIMEOUT_USEC,
           DEVICE_BUSY_TIMEOUT_LEAST_USEC, DEVICE_BUSY_TIMEOUT_MAX_USEC },
+        { "Restore", "OnRestored", CONFIG_UNIT, FIELD(on_restored), 0, 0, 0 },
+        { "Restore", "OnClaimed", CONFIG_UNIT, FIELD(on_claimed), 0, 0, 0 },
+        { "Restore", "OnFinished", CONFIG_UNIT, FIELD(on_finished), 0, 0, 0 },
+        { "Restore", "OnImpaired", CONFIG_UNIT, FIELD(on_impaired), 0, 0, 0 },
         {},
 };
 

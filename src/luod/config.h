@@ -21,6 +21,11 @@ typedef struct Config {
         bool protect_reboot;
         /* [Device] */
         uint64_t busy_timeout;         /* usec */
+        /* [Restore], see restored.h */
+        char *on_restored;
+        char *on_claimed;
+        char *on_finished;
+        char *on_impaired;
 } Config;
 
 typedef enum ConfigType {

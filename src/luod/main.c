@@ -7,6 +7,7 @@
 
 #include "build-config.h"
 #include "bus-names.h"
+#include "bus-units.h"
 #include "bus.h"
 #include "changeover.h"
 #include "config-file.h"
@@ -98,6 +99,7 @@ static int daemon_serve(Daemon *d) {
                 log_errno(LOG_ERR, r, "Can't put the objects on the bus");
                 return r;
         }
+        restored_start(m); /* before READY=1: units that come after luod have conditions on it */
         r = sd_bus_request_name(d->system_bus, LUOD_BUS_NAME, 0);
         if (r < 0) {
                 log_errno(LOG_ERR, r, "Can't have the bus name " LUOD_BUS_NAME);
@@ -242,6 +244,11 @@ static int daemon_start(Daemon *d) {
                 r = daemon_connect(d);
         if (r < 0)
                 return r;
+        r = unit_starter_new_systemd(d->system_bus, &d->manager->unit_starter);
+        if (r < 0) {
+                log_errno(LOG_ERR, r, "Can't start");
+                return r;
+        }
 
         daemon_find_logind(d);
         r = custody_new_systemd(d->event, d->system_bus, &d->manager->workers, on_custody_listed, d,

@@ -8,6 +8,7 @@
 #include "parts.h"
 #include "probe.h"
 #include "unit-file.h"
+#include "restored.h"
 
 int manager_new(sd_event *event, const LuoOps *luo, const char *runtime_dir, Manager **ret) {
         _cleanup_(manager_freep) Manager *m = malloc(sizeof(*m));
@@ -72,29 +73,33 @@ Manager *manager_free(Manager *m) {
         target_done(&m->target);
         store_done(&m->store);
         parking_free_all(m);
+        restored_done(m);
         state_done(&m->state);
+        config_reset(config_items, &m->config);
         sd_event_unref(m->event);
         free(m->runtime_dir);
         free(m);
         return NULL;
 }
 
-void manager_configure(Manager *m, const Config *config) {
+void manager_configure(Manager *m, Config *config) {
         Config former = m->config;
 
         m->config = *config;
-        if (former.sessions_per_user != config->sessions_per_user)
+        *config = (Config) {};
+        if (former.sessions_per_user != m->config.sessions_per_user)
                 manager_emit(m, "LimitSessionsPerUser");
-        if (former.files_per_user != config->files_per_user)
+        if (former.files_per_user != m->config.files_per_user)
                 manager_emit(m, "LimitFilesPerUser");
-        if (former.files != config->files)
+        if (former.files != m->config.files)
                 manager_emit(m, "LimitFiles");
-        if (former.protect_reboot != config->protect_reboot)
+        if (former.protect_reboot != m->config.protect_reboot)
                 protect_refresh(m);
-        if (former.parts != config->parts) {
+        if (former.parts != m->config.parts) {
                 manager_emit(m, "LimitParts");
                 parts_upkeep(m); /* there may be room for spares now */
         }
+        config_reset(config_items, &former);
 }
 
 int manager_reload(Manager *m, config_message_fn message, void *userdata) {

@@ -10,6 +10,7 @@
 #include "luo.h"
 #include "participants.h"
 #include "protect.h"
+#include "restored.h"
 #include "state.h"
 #include "store.h"
 #include "target.h"
@@ -18,7 +19,7 @@
 
 /* Everything luod is made of, wired together. The modules that act on it: restore.c (what is there at the
  * start), parts.c (kernel sessions), creation.c, preserve.c, retrieve.c, metadata.c, ending.c (what clients ask
- * for). None of them knows the bus; what they must tell it goes through ManagerHooks. */
+ * for), restored.c (what became of what came). None of them knows the bus; what they must tell it goes through ManagerHooks. */
 
 typedef enum LedgerHealth {
         LEDGER_NONE,    /* no LUO in this kernel: there is none */
@@ -66,6 +67,8 @@ struct Manager {
         Participants participants;
         Update update;
         Protect protect;
+        Restored restored;           /* what became of what the last one brought */
+        UnitStarter *unit_starter;   /* NULL: none */
         char *runtime_dir;           /* "/run/luod": the ledger's and the index files' names */
         ManagerHooks hooks;
 
@@ -91,8 +94,9 @@ int manager_new(sd_event *event, const LuoOps *luo, const char *runtime_dir, Man
 Manager *manager_free(Manager *manager);
 DEFINE_CLEANUP_FUNC(Manager, manager_free)
 
-/* What luod.conf sets holds from now on, for new requests: nothing that there is already is ended. */
-void manager_configure(Manager *manager, const Config *config);
+/* What luod.conf sets holds from now on, for new requests: nothing that there is already is ended. Takes over what
+ * *config owns. */
+void manager_configure(Manager *manager, Config *config);
 /* Reads luod.conf anew. Of wrong values, and without memory, what held before stays. 0 or -ENOMEM. */
 int manager_reload(Manager *manager, config_message_fn message, void *userdata);
 

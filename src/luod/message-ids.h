@@ -4,4 +4,5 @@
 /* Journal messages that an admin must act on; what to do is said in units/luod.catalog. */
 #define MESSAGE_ID_KERNEL_UNSUPPORTED "63a222763b9e4146ac4d54133ad040c2"
 #define MESSAGE_ID_NOT_COMPLETE "567b199bd2e74b5a8a08ecaa6da86bf3"
+#define MESSAGE_ID_RESTORE_IMPAIRED "5d37419965d14ab6b2147a9a11dd502a"
 #define MESSAGE_ID_NO_CUSTODY "1272c760166c40128ba690317def2f8a"

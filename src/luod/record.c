@@ -31,7 +31,7 @@ typedef struct Field {
         size_t size;
         uint32_t max;
         const char *const *table;
-        bool optional; /* absent when it is an empty string, or false */
+        bool optional; /* absent when it is an empty string, false, or FIELD_U64 and 0 */
 } Field;
 
 typedef struct Layout {
@@ -125,6 +125,7 @@ static const Field session_fields[] = {
         NUMBER(SessionRecord, flags, UINT32_MAX),
         FIELD(SessionRecord, "participates", participates, FIELD_BOOL, .optional = true),
         FIELD(SessionRecord, "unready", unready, FIELD_BOOL, .optional = true),
+        FIELD(SessionRecord, "claimed", claimed, FIELD_U64, .optional = true),
 };
 static const Layout session_layout = LAYOUT(SessionRecord, session_fields);
 
@@ -367,6 +368,8 @@ static int extra_encode(const char *extra, struct json_object *object) {
 static bool field_is_absent(const Field *field, const void *record) {
         if (field->kind == FIELD_HEX)
                 return !((const MetaRecord *) record)->value;
+        if (field->optional && field->kind == FIELD_U64)
+                return load_u64((const char *) record + field->offset) == 0;
         return field->optional && *((const char *) record + field->offset) == '\0';
 }
 

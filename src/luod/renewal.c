@@ -47,6 +47,7 @@ typedef struct Renewal {
         unsigned n_waiting;  /* orders to the custodian under way */
         int error;
         bool may_go_back;    /* it is certain that nothing was finished yet */
+        bool claims;         /* it is the owner's */
 } Renewal;
 
 static void renewal_next(Renewal *r);
@@ -139,10 +140,13 @@ static int collect_files(Renewal *r, bool intents) {
 static void renewal_commit(Renewal *r) {
         Manager *m = r->job.manager;
         Session *s = r->job.session;
-        SessionRecord before = s->record;
+        SessionRecord before;
         int error;
         Part *p;
 
+        if (r->claims)
+                restored_claim(m, s);
+        before = s->record;
         LIST_FOREACH(&s->parts, Part, session_link, p)
                 if (!p->outgoing) /* did not come over the last live update */
                         s->flags |= SESSION_PARTS_MISSING;
@@ -156,6 +160,7 @@ static void renewal_commit(Renewal *r) {
         }
         stop_point("renew:commit");
         manager_emit_session(m, s, "Direction");
+        restored_session_left(m, s);
         manager_emit_session(m, s, "Files");
         job_end(&r->job, /* failure= */ NULL);
 }
@@ -748,6 +753,7 @@ int operation_renew(Manager *m, Session *session, uid_t uid, job_done_fn done, v
         renewal = renewal_new(m, session, done, userdata);
         if (!renewal)
                 return failure_set_errno(ret, -ENOMEM, "Can't renew the session");
+        renewal->claims = uid == session->record.uid;
         return job_submit(&renewal->job, ret);
 }
 

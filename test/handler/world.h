@@ -15,6 +15,7 @@
 #include "fake-kernel.h"
 #include "fake-kexec.h"
 #include "fake-logind.h"
+#include "fake-units.h"
 #include "fd-util.h"
 #include "manager.h"
 #include "operations.h"
@@ -41,6 +42,7 @@ typedef struct World {
         FakeStore store;
         FakeKexec kexec;
         FakeLogind logind;
+        FakeUnits units;
         bool no_custodian;       /* PID 1 can't be reached */
         char dir[40];            /* the runtime directory */
         char boot_id[BOOT_ID_SIZE];
