@@ -7,8 +7,8 @@
 #include "parking.h"
 #include "parts.h"
 #include "probe.h"
-#include "unit-file.h"
 #include "restored.h"
+#include "unit-file.h"
 
 int manager_new(sd_event *event, const LuoOps *luo, const char *runtime_dir, Manager **ret) {
         _cleanup_(manager_freep) Manager *m = malloc(sizeof(*m));
