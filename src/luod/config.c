@@ -19,6 +19,7 @@ const ConfigItem config_items[] = {
         { "Limits", "MemoryReserve", CONFIG_SIZE, FIELD(memory_reserve), MEMORY_RESERVE, 0, MEMORY_RESERVE_MAX },
         { "Device", "BusyTimeout", CONFIG_TIME, FIELD(busy_timeout), DEVICE_BUSY_TIMEOUT_USEC,
           DEVICE_BUSY_TIMEOUT_LEAST_USEC, DEVICE_BUSY_TIMEOUT_MAX_USEC },
+        { "Report", "Keep", CONFIG_UNSIGNED, FIELD(report_keep), REPORTS_KEEP, 1, REPORTS_KEEP_MAX },
         {},
 };
 

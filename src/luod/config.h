@@ -18,6 +18,8 @@ typedef struct Config {
         uint64_t memory_reserve;       /* bytes */
         /* [Device] */
         uint64_t busy_timeout;         /* usec */
+        /* [Report] */
+        unsigned report_keep;
 } Config;
 
 typedef enum ConfigType {

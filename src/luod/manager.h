@@ -7,6 +7,7 @@
 #include "custody.h"
 #include "failure.h"
 #include "luo.h"
+#include "reports.h"
 #include "state.h"
 #include "store.h"
 #include "target.h"
@@ -25,8 +26,6 @@ typedef enum LedgerHealth {
         _LEDGER_HEALTH_MAX,
         _LEDGER_HEALTH_INVALID = -EINVAL,
 } LedgerHealth;
-
-typedef struct Manager Manager;
 
 typedef struct ManagerHooks {
         void (*session_added)(Session *session, void *userdata);
@@ -54,6 +53,7 @@ struct Manager {
         bool booted_by_live_update;
         bool stopping;               /* SIGTERM came: new requests are refused */
         Target target;               /* the kernel that comes next */
+        Reports reports;             /* of live updates */
         char *runtime_dir;           /* "/run/luod": the ledger's and the index files' names */
         ManagerHooks hooks;
 

@@ -155,6 +155,7 @@ static void renewal_commit(Renewal *r) {
                 return;
         }
         stop_point("renew:commit");
+        reports_ended(m, s, REPORT_RENEWED);
         manager_emit_session(m, s, "Direction");
         manager_emit_session(m, s, "Files");
         job_end(&r->job, /* failure= */ NULL);

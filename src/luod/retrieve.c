@@ -88,6 +88,7 @@ static void retrieval_failed(Retrieval *r, WorkerReply *reply) {
                 f->record.state = FILE_FAILED;
                 f->record.error = -reply->error;
                 (void) store_put_file(&m->store, f);
+                reports_file_failed(m, s, f);
         }
         failure_set(&r->job.failure, FAILURE_RETRIEVE_FAILED,
                     "The kernel can't bring back the file under token %llu of session '%s': %s. This is final; see "
@@ -138,6 +139,7 @@ static void on_retrieved(WorkerReply *reply, void *userdata) {
                         continue;
         }
         stop_point("retrieve:commit");
+        reports_claimed(m, s);
         manager_emit_session(m, s, "Files");
         job_end(&r->job, /* failure= */ NULL);
 }
