@@ -45,6 +45,9 @@ typedef struct World {
         unsigned n_boots;
         const char *const *config_directories; /* where luod.conf is; NULL: luod is as built */
 
+        const char *reports_dir; /* luod's state directory; NULL: it has none */
+        ReportHooks report_hooks;
+
         /* Where luod runs in another process (remote.h), and the rest of this is only its idea of the world. */
         const LuoOps *remote_luo;
         Custody *(*remote_custody_new)(sd_event *event);
