@@ -181,6 +181,18 @@ static const Verb verbs[] = {
                 .run = verb_unload,
         },
         {
+                .name = "report",
+                .arguments = "[ID]",
+                .summary = "Tell what became of a live update",
+                .description =
+                        "Shows when each stage of the live update began, what became of each session and who was\n"
+                        "waited for: of the newest, or of the one with the number ID. Root sees all, others what\n"
+                        "concerns their own sessions.",
+                .options = OPTION_JSON | OPTION_PLOT | OPTION_LIST | OPTION_NO_LEGEND,
+                .max_arguments = 1,
+                .run = verb_report,
+        },
+        {
                 .name = "monitor",
                 .arguments = "",
                 .summary = "Print what happens, as it happens",

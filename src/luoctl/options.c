@@ -18,6 +18,8 @@ enum {
         ARG_APPEND,
         ARG_CMDLINE,
         ARG_FORCE,
+        ARG_PLOT,
+        ARG_LIST,
 };
 
 static const struct option long_options[] = {
@@ -35,6 +37,8 @@ static const struct option long_options[] = {
         { "append", required_argument, NULL, ARG_APPEND },
         { "cmdline", required_argument, NULL, ARG_CMDLINE },
         { "force", no_argument, NULL, ARG_FORCE },
+        { "plot", no_argument, NULL, ARG_PLOT },
+        { "list", no_argument, NULL, ARG_LIST },
         {},
 };
 
@@ -65,6 +69,8 @@ static const struct {
           "With this command line instead" },
         { OPTION_FORCE, "--force", "--force",
           "Load it although what is kept would be lost" },
+        { OPTION_PLOT, "--plot", "--plot", "Print a picture of it (SVG)" },
+        { OPTION_LIST, "--list", "--list", "List all reports there are" },
 };
 
 const Verb *verb_find(const Verb *verbs, const char *name) {
@@ -164,6 +170,14 @@ static ExitStatus take_option(Options *o, int c, const char *word, unsigned *giv
         case ARG_LABEL:
                 o->label = optarg;
                 *given |= OPTION_LABEL;
+                return STATUS_OK;
+        case ARG_PLOT:
+                o->plot = true;
+                *given |= OPTION_PLOT;
+                return STATUS_OK;
+        case ARG_LIST:
+                o->list = true;
+                *given |= OPTION_LIST;
                 return STATUS_OK;
         case ARG_METADATA:
                 *given |= OPTION_METADATA;

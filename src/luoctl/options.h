@@ -26,6 +26,8 @@ typedef enum OptionFlags {
         OPTION_APPEND = 1 << 9,
         OPTION_CMDLINE = 1 << 10,
         OPTION_FORCE = 1 << 11,
+        OPTION_PLOT = 1 << 12,
+        OPTION_LIST = 1 << 13,
 } OptionFlags;
 
 typedef struct Verb {
@@ -59,6 +61,8 @@ struct Options {
         bool no_initrd;
         bool reuse_cmdline;
         bool force;
+        bool plot;
+        bool list;
 };
 
 #define OPTIONS_NULL \

@@ -24,4 +24,6 @@ ExitStatus verb_discard(const Options *options);
 ExitStatus verb_load(const Options *options);
 ExitStatus verb_unload(const Options *options);
 
+ExitStatus verb_report(const Options *options);
+
 ExitStatus verb_monitor(const Options *options);

@@ -8,6 +8,7 @@
 #include "bus-error.h"
 #include "bus-names.h"
 #include "bus-update.h"
+#include "bus-report.h"
 #include "bus.h"
 #include "check.h"
 #include "identify.h"
@@ -564,6 +565,12 @@ static const sd_bus_vtable manager_vtable[] = {
                                 bus_method_list_inhibitors, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_SIGNAL_WITH_ARGS("PrepareForUpdate", SD_BUS_ARGS("b", start, "t", deadline), 0),
         SD_BUS_SIGNAL_WITH_ARGS("UpdateFinished", SD_BUS_ARGS("s", result, "s", message), 0),
+        SD_BUS_METHOD_WITH_ARGS("GetReport", SD_BUS_NO_ARGS, SD_BUS_RESULT("s", report), bus_method_get_report,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("GetReportOf", SD_BUS_ARGS("t", id), SD_BUS_RESULT("s", report), bus_method_get_report_of,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("ListReports", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(tsst)", reports), bus_method_list_reports,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_SIGNAL_WITH_ARGS("SessionNew", SD_BUS_ARGS("s", name, "o", session), 0),
         SD_BUS_SIGNAL_WITH_ARGS("SessionRemoved", SD_BUS_ARGS("s", name, "o", session, "s", how), 0),
         SD_BUS_PROPERTY("Version", "s", get_string, 0, CONST_PROPERTY),

@@ -26,6 +26,7 @@ const ConfigItem config_items[] = {
         { "Restore", "OnClaimed", CONFIG_UNIT, FIELD(on_claimed), 0, 0, 0 },
         { "Restore", "OnFinished", CONFIG_UNIT, FIELD(on_finished), 0, 0, 0 },
         { "Restore", "OnImpaired", CONFIG_UNIT, FIELD(on_impaired), 0, 0, 0 },
+        { "Report", "Keep", CONFIG_UNSIGNED, FIELD(report_keep), REPORTS_KEEP, 1, REPORTS_KEEP_MAX },
         {},
 };
 

@@ -26,6 +26,8 @@ typedef struct Config {
         char *on_claimed;
         char *on_finished;
         char *on_impaired;
+        /* [Report] */
+        unsigned report_keep;
 } Config;
 
 typedef enum ConfigType {

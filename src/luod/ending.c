@@ -77,6 +77,7 @@ static void ending_complete(Ending *e) {
                 return;
         }
         stop_point("end:commit");
+        reports_ended(m, s, e->how == END_FINISHED ? REPORT_FINISHED : REPORT_DISCARDED);
 
         jobs_refuse_waiting(s);
         list_unlink(&e->job.link);

@@ -14,6 +14,7 @@
 #include "fd-util.h"
 #include "message-ids.h"
 #include "parts.h"
+#include "report-journal.h"
 #include "restore.h"
 
 #define log_at(priority, ...) (void) sd_journal_print(priority, __VA_ARGS__)
@@ -93,6 +94,8 @@ static int daemon_serve(Daemon *d) {
         Manager *m = d->manager;
         int r;
 
+        reports_restore(m); /* before anybody can claim anything */
+        reports_ask_systemd(m, d->system_bus);
         update_restore(m);
         r = bus_init(&d->bus, m, d->system_bus);
         if (r < 0) {
@@ -207,7 +210,7 @@ static void daemon_find_logind(Daemon *d) {
 }
 
 static int daemon_start(Daemon *d) {
-        const char *runtime_dir = secure_getenv("RUNTIME_DIRECTORY");
+        const char *runtime_dir = secure_getenv("RUNTIME_DIRECTORY"), *state_dir = secure_getenv("STATE_DIRECTORY");
         sigset_t mask;
         int r;
 
@@ -228,11 +231,14 @@ static int daemon_start(Daemon *d) {
                 r = sd_event_set_watchdog(d->event, true);
         if (r >= 0)
                 r = manager_new(d->event, luo_kernel_ops(), runtime_dir ? runtime_dir : "/run/luod", &d->manager);
+        if (r >= 0)
+                r = reports_open(d->manager, state_dir ? state_dir : "/var/lib/luod");
         if (r < 0) {
                 log_errno(LOG_ERR, r, "Can't start");
                 return r;
         }
 
+        d->manager->reports.hooks = report_journal_hooks;
         d->manager->config_directories = CONFIG_DIRECTORIES;
         r = manager_reload(d->manager, log_config_message, NULL);
         if (r < 0) {

@@ -25,6 +25,7 @@ int manager_new(sd_event *event, const LuoOps *luo, const char *runtime_dir, Man
                 .runtime_dir = strdup(runtime_dir),
         };
         config_set_defaults(&m->config);
+        m->reports.next_id = 1;
         list_init(&m->parked);
         list_init(&m->probes);
         list_init(&m->identifications);
@@ -71,6 +72,7 @@ Manager *manager_free(Manager *m) {
         probe_free_all(m);
         abandon_jobs(m);
         target_done(&m->target);
+        reports_done(&m->reports);
         store_done(&m->store);
         parking_free_all(m);
         restored_done(m);
@@ -117,6 +119,7 @@ int manager_reload(Manager *m, config_message_fn message, void *userdata) {
 void manager_stop(Manager *m, void (*idle)(Manager *manager, void *userdata), void *userdata) {
         m->stopping = true;
         manager_emit(m, "State");
+        reports_flush(m);
         job_refuse_spare_waiters(m);
         m->idle = idle;
         m->idle_userdata = userdata;

@@ -11,6 +11,7 @@
 #include "participants.h"
 #include "protect.h"
 #include "restored.h"
+#include "reports.h"
 #include "state.h"
 #include "store.h"
 #include "target.h"
@@ -30,8 +31,6 @@ typedef enum LedgerHealth {
         _LEDGER_HEALTH_MAX,
         _LEDGER_HEALTH_INVALID = -EINVAL,
 } LedgerHealth;
-
-typedef struct Manager Manager;
 
 typedef struct ManagerHooks {
         void (*session_added)(Session *session, void *userdata);
@@ -69,6 +68,7 @@ struct Manager {
         Protect protect;
         Restored restored;           /* what became of what the last one brought */
         UnitStarter *unit_starter;   /* NULL: none */
+        Reports reports;             /* of live updates */
         char *runtime_dir;           /* "/run/luod": the ledger's and the index files' names */
         ManagerHooks hooks;
 

@@ -159,6 +159,7 @@ static void renewal_commit(Renewal *r) {
                 return;
         }
         stop_point("renew:commit");
+        reports_ended(m, s, REPORT_RENEWED);
         manager_emit_session(m, s, "Direction");
         restored_session_left(m, s);
         manager_emit_session(m, s, "Files");

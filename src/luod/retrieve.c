@@ -92,6 +92,7 @@ static void retrieval_failed(Retrieval *r, WorkerReply *reply) {
                 if (r->claims)
                         restored_claim(m, s);
                 restored_session_failed(m, s);
+                reports_file_failed(m, s, f);
         }
         failure_set(&r->job.failure, FAILURE_RETRIEVE_FAILED,
                     "The kernel can't bring back the file under token %llu of session '%s': %s. This is final; see "
@@ -141,8 +142,10 @@ static void on_retrieved(WorkerReply *reply, void *userdata) {
                 if (store_put_file(&m->store, f) < 0) /* then the next Retrieve() puts owner and mode right again */
                         continue;
         }
-        if (r->claims)
+        if (r->claims) {
                 restored_claim(m, s);
+                reports_claimed(m, s);
+        }
         stop_point("retrieve:commit");
         manager_emit_session(m, s, "Files");
         job_end(&r->job, /* failure= */ NULL);

@@ -124,3 +124,11 @@
 #define KERNEL_CONFIG_SIZE_MAX (4U * 1024U * 1024U)
 /* What kexec_file_load() takes on no architecture in more (COMMAND_LINE_SIZE). */
 #define KERNEL_CMDLINE_MAX 4096U
+
+/* Reports of live updates: how many are kept (Keep=), and bytes of one. */
+#define REPORTS_KEEP 10U
+#define REPORTS_KEEP_MAX 1000U
+#define REPORT_DELAYS_MAX 1024U
+#define REPORT_SIZE_MAX (16 * 1024 * 1024)
+/* How long claims and ends of sessions are gathered before they are written. */
+#define REPORT_WRITE_DELAY_USEC (500ULL * 1000)

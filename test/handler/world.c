@@ -196,6 +196,9 @@ int world_start(World *w) {
                 w->manager->unit_directories = w->unit_directories;
         w->manager->target.kexec = &w->kexec.ops;
         w->manager->target.boot_dir = w->dir;
+        w->manager->reports.hooks = w->report_hooks;
+        if (w->reports_dir)
+                assert_int_equal(reports_open(w->manager, w->reports_dir), 0);
         r = restore(w);
         if (r < 0)
                 return r;
@@ -220,6 +223,7 @@ int world_start(World *w) {
         if (w->changeover_error < 0 || w->remote_luo)
                 return w->changeover_error;
 
+        reports_restore(w->manager);
         update_restore(w->manager);
         client_connect(w, OTHER);
         client_connect(w, ROOT); /* the last one hears the signals */

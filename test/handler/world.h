@@ -50,6 +50,9 @@ typedef struct World {
         const char *const *config_directories; /* where luod.conf is; NULL: luod is as built */
         const char *const *unit_directories;   /* where luod.service is; NULL: where this host has its own */
 
+        const char *reports_dir; /* luod's state directory; NULL: it has none */
+        ReportHooks report_hooks;
+
         /* Where luod runs in another process (remote.h), and the rest of this is only its idea of the world. */
         const LuoOps *remote_luo;
         Custody *(*remote_custody_new)(sd_event *event);
