@@ -26,6 +26,8 @@ typedef enum OptionFlags {
         OPTION_APPEND = 1 << 9,
         OPTION_CMDLINE = 1 << 10,
         OPTION_FORCE = 1 << 11,
+        OPTION_AUTO_RENEW = 1 << 12,
+        OPTION_ALL = 1 << 13,
 } OptionFlags;
 
 typedef struct Verb {
@@ -59,6 +61,8 @@ struct Options {
         bool no_initrd;
         bool reuse_cmdline;
         bool force;
+        bool auto_renew;
+        bool all;
 };
 
 #define OPTIONS_NULL \
