@@ -35,7 +35,12 @@ static const Verb verbs[] = {
           .options = OPTION_KERNEL | OPTION_INITRD | OPTION_NO_INITRD | OPTION_REUSE_CMDLINE | OPTION_APPEND | OPTION_CMDLINE |
                      OPTION_FORCE,
           .run = run_nothing },
-        { .name = "create", .arguments = "A", .options = OPTION_AUTO_RENEW, .min_arguments = 1, .max_arguments = 1, .run = run_nothing },
+        { .name = "create",
+          .arguments = "A",
+          .options = OPTION_AUTO_RENEW,
+          .min_arguments = 1,
+          .max_arguments = 1,
+          .run = run_nothing },
         { .name = "carry", .arguments = "A...", .options = OPTION_ALL, .max_arguments = -1, .run = run_nothing },
         {},
 };
