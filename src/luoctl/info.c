@@ -68,6 +68,8 @@ const Property session_properties[] = {
         SESSION("Metadata", metadata, PROPERTY_METADATA),
         SESSION("CreatedTimestamp", created_timestamp, PROPERTY_U64),
         SESSION("CreatedGeneration", created_generation, PROPERTY_U64),
+        SESSION("AutoRenew", auto_renew, PROPERTY_BOOL),
+        SESSION("Carried", carried, PROPERTY_U32),
         SESSION("Flags", flags, PROPERTY_STRINGS),
         SESSION("Claim", claim, PROPERTY_STRING),
         SESSION("ClaimedTimestamp", claimed_timestamp, PROPERTY_U64),

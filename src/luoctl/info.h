@@ -96,6 +96,8 @@ typedef struct SessionInfo {
         MetadataList metadata;
         uint64_t created_timestamp; /* µs since the epoch */
         uint64_t created_generation;
+        bool auto_renew;
+        uint32_t carried; /* live updates */
         StringList flags;
         char *claim;
         uint64_t claimed_timestamp; /* µs since the epoch; 0: not claimed */

@@ -45,7 +45,7 @@ static const Verb verbs[] = {
                 .summary = "Make a session",
                 .description =
                         "Makes a session that is kept over the next live update, and prints its object path.",
-                .options = OPTION_JSON | OPTION_METADATA,
+                .options = OPTION_JSON | OPTION_METADATA | OPTION_AUTO_RENEW,
                 .min_arguments = 1,
                 .max_arguments = 1,
                 .run = verb_create,
@@ -107,6 +107,19 @@ static const Verb verbs[] = {
                 .min_arguments = 1,
                 .max_arguments = 1,
                 .run = verb_renew,
+        },
+        {
+                .name = "carry",
+                .arguments = "SESSION...",
+                .summary = "Keep unclaimed sessions over the next live update, too",
+                .description =
+                        "Keeps incoming sessions over the next live update for owners who do not come. They stay\n"
+                        "unclaimed, and are there again after that update. With --all those are all of which no\n"
+                        "file was retrieved. Only root may.",
+                .options = OPTION_ALL,
+                .min_arguments = 0,
+                .max_arguments = -1,
+                .run = verb_carry,
         },
         {
                 .name = "finish",

@@ -131,6 +131,20 @@ static void print_claim(const SessionInfo *info) {
         putchar('\n');
 }
 
+static void print_renewal(const SessionInfo *info) {
+        bool outgoing = info->direction && streq(info->direction, "outgoing");
+
+        if (info->auto_renew) {
+                print_key("Renewed", SESSION_KEY_WIDTH);
+                printf("by luod, before each live update\n");
+        }
+        if (info->carried > 0) {
+                print_key("Carried", SESSION_KEY_WIDTH);
+                printf("through %" PRIu32 " live update%s unclaimed%s\n", info->carried, info->carried == 1 ? "" : "s",
+                       outgoing ? ", with the next one" : "");
+        }
+}
+
 static void print_session(const Options *o, const SessionInfo *info) {
         char user[FORMAT_USER_MAX], size[FORMAT_BYTES_MAX];
         uint64_t sum = 0;
@@ -147,6 +161,7 @@ static void print_session(const Options *o, const SessionInfo *info) {
         printf(" (uid %" PRIu32 ")\n", info->owner);
         print_created(info);
         print_claim(info);
+        print_renewal(info);
         print_flags(&info->flags);
         print_metadata(&info->metadata);
         print_key("Files", SESSION_KEY_WIDTH);

@@ -18,6 +18,7 @@ ExitStatus verb_preserve(const Options *options);
 ExitStatus verb_retrieve(const Options *options);
 ExitStatus verb_set_metadata(const Options *options);
 ExitStatus verb_renew(const Options *options);
+ExitStatus verb_carry(const Options *options);
 ExitStatus verb_finish(const Options *options);
 ExitStatus verb_discard(const Options *options);
 

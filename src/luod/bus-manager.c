@@ -17,10 +17,43 @@
 
 /* org.luod1.Manager. What the members mean: dbus/org.luod1.xml. */
 
-static int read_create_options(sd_bus_message *m, MetadataChange **ret, size_t *ret_n, sd_bus_error *reterr) {
-        _cleanup_free_ MetadataChange *changes = NULL;
-        bool seen = false;
-        size_t n = 0;
+typedef struct CreateOptions {
+        MetadataChange *changes; /* owned array */
+        size_t n_changes;
+        bool auto_renew;
+        bool seen_metadata, seen_auto_renew;
+} CreateOptions;
+
+static void create_options_done(CreateOptions *o) {
+        free(o->changes);
+}
+
+/* The value of the option @key, a variant. */
+static int read_create_option(sd_bus_message *m, const char *key, CreateOptions *o, sd_bus_error *reterr) {
+        bool metadata = streq(key, "metadata"), *seen = metadata ? &o->seen_metadata : &o->seen_auto_renew;
+        int r, yes;
+
+        if ((!metadata && !streq(key, "auto-renew")) || *seen)
+                return sd_bus_error_setf(reterr, SD_BUS_ERROR_INVALID_ARGS,
+                                         "Unknown or repeated option '%s'; there are: metadata (a{say}), auto-renew (b)", key);
+        *seen = true;
+        r = sd_bus_message_enter_container(m, 'v', metadata ? "a{say}" : "b");
+        if (r == -ENXIO)
+                return sd_bus_error_setf(reterr, SD_BUS_ERROR_INVALID_ARGS, "The option '%s' is of type %s", key,
+                                         metadata ? "a{say}" : "b");
+        if (r < 0)
+                return r;
+        if (metadata)
+                r = bus_read_metadata(m, &o->changes, &o->n_changes, reterr);
+        else {
+                r = sd_bus_message_read_basic(m, 'b', &yes);
+                if (r >= 0)
+                        o->auto_renew = yes;
+        }
+        return r < 0 ? r : sd_bus_message_exit_container(m);
+}
+
+static int read_create_options(sd_bus_message *m, CreateOptions *o, sd_bus_error *reterr) {
         int r;
 
         r = sd_bus_message_enter_container(m, 'a', "{sv}");
@@ -30,31 +63,14 @@ static int read_create_options(sd_bus_message *m, MetadataChange **ret, size_t *
                 const char *key;
 
                 r = sd_bus_message_read_basic(m, 's', &key);
-                if (r < 0)
-                        return r;
-                if (!streq(key, "metadata") || seen)
-                        return sd_bus_error_setf(reterr, SD_BUS_ERROR_INVALID_ARGS,
-                                                 "Unknown or repeated option '%s'; there is: metadata (a{say})", key);
-                seen = true;
-                r = sd_bus_message_enter_container(m, 'v', "a{say}");
-                if (r == -ENXIO)
-                        return sd_bus_error_setf(reterr, SD_BUS_ERROR_INVALID_ARGS,
-                                                 "The option 'metadata' is of type a{say}");
                 if (r >= 0)
-                        r = bus_read_metadata(m, &changes, &n, reterr);
-                if (r >= 0)
-                        r = sd_bus_message_exit_container(m);
+                        r = read_create_option(m, key, o, reterr);
                 if (r >= 0)
                         r = sd_bus_message_exit_container(m);
                 if (r < 0)
                         return r;
         }
-        if (r < 0)
-                return r;
-
-        *ret = TAKE_PTR(changes);
-        *ret_n = n;
-        return sd_bus_message_exit_container(m);
+        return r < 0 ? r : sd_bus_message_exit_container(m);
 }
 
 static void on_created(Job *job, const Failure *failure, void *userdata) {
@@ -77,9 +93,8 @@ static void on_created(Job *job, const Failure *failure, void *userdata) {
 
 static int method_create_session(sd_bus_message *m, void *userdata, sd_bus_error *reterr_error) {
         Bus *b = userdata;
-        _cleanup_free_ MetadataChange *changes = NULL;
+        _cleanup_(create_options_done) CreateOptions options = {};
         Failure failure = FAILURE_INIT;
-        size_t n_changes = 0;
         const char *name;
         uid_t uid;
         int r;
@@ -87,14 +102,15 @@ static int method_create_session(sd_bus_message *m, void *userdata, sd_bus_error
         r = sd_bus_message_read(m, "s", &name);
         if (r < 0)
                 return r;
-        r = read_create_options(m, &changes, &n_changes, reterr_error);
+        r = read_create_options(m, &options, reterr_error);
         if (r < 0)
                 return r;
         r = bus_caller_uid(m, &uid);
         if (r < 0)
                 return r;
 
-        r = operation_create(b->manager, name, uid, changes, n_changes, on_created, sd_bus_message_ref(m), &failure);
+        r = operation_create(b->manager, name, uid, options.changes, options.n_changes, options.auto_renew, on_created,
+                             sd_bus_message_ref(m), &failure);
         if (r < 0) {
                 sd_bus_message_unref(m);
                 return bus_error_set_failure(reterr_error, &failure);

@@ -39,9 +39,11 @@ static int read_option(sd_bus_message *m, const char *key, OptionsRead *o, sd_bu
                         return sd_bus_error_setf(reterr, SD_BUS_ERROR_INVALID_ARGS,
                                                  "The deadline must be 1 to %llu microseconds from now",
                                                  (unsigned long long) PREPARE_TIMEOUT_MAX_USEC);
-        } else if (streq(key, "force") || streq(key, "no-wait")) {
+        } else if (streq(key, "force") || streq(key, "no-wait") || streq(key, "carry")) {
                 r = sd_bus_message_read(m, "v", "b", &value);
-                *(streq(key, "force") ? &o->options.force : &o->options.no_wait) = value;
+                *(streq(key, "force")           ? &o->options.force
+                          : streq(key, "carry") ? &o->options.carry
+                                                : &o->options.no_wait) = value;
         } else if (streq(key, "drop-unclaimed") && !o->drop_unclaimed) {
                 r = sd_bus_message_enter_container(m, 'v', "as");
                 if (r >= 0)
@@ -50,8 +52,8 @@ static int read_option(sd_bus_message *m, const char *key, OptionsRead *o, sd_bu
                         r = sd_bus_message_exit_container(m);
         } else
                 return sd_bus_error_setf(reterr, SD_BUS_ERROR_INVALID_ARGS,
-                                         "Unknown or repeated option '%.64s'; there are: deadline (t), drop-unclaimed (as), force (b), "
-                                         "no-wait (b)",
+                                         "Unknown or repeated option '%.64s'; there are: carry (b), deadline (t), drop-unclaimed (as), force "
+                                         "(b), no-wait (b)",
                                          key);
         if (r == -ENXIO)
                 return sd_bus_error_setf(reterr, SD_BUS_ERROR_INVALID_ARGS, "The option '%s' is of another type", key);

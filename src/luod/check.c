@@ -6,6 +6,7 @@
 
 #include "check.h"
 #include "fd-util.h"
+#include "operations.h"
 #include "inspect.h"
 #include "owners.h"
 #include "parts.h"
@@ -189,12 +190,24 @@ static bool is_among(const char *const *names, const char *name) {
         return false;
 }
 
-static void check_incoming(Manager *m, const char *const *drop_unclaimed, Finding *f) {
+/* What an update does of itself about what the last one brought. */
+typedef struct Exempt {
+        const char *const *drop_unclaimed; /* NULL: none */
+        bool auto_renewed, unclaimed;
+} Exempt;
+
+static bool is_exempt(const Session *s, const Exempt *exempt) {
+        return is_among(exempt->drop_unclaimed, s->record.name) || (exempt->auto_renewed && s->record.auto_renew) ||
+                (exempt->unclaimed && !session_is_claimed(s)) ||
+                ((exempt->auto_renewed || exempt->unclaimed) && s->record.state == SESSION_RENEWING);
+}
+
+static void check_incoming(Manager *m, const Exempt *exempt, Finding *f) {
         Names names = { .max = 5 };
         Session *s;
 
         LIST_FOREACH(&m->state.sessions, Session, link, s)
-                if (s->record.direction == DIRECTION_INCOMING && !is_among(drop_unclaimed, s->record.name))
+                if (s->record.direction == DIRECTION_INCOMING && !is_exempt(s, exempt))
                         names_add(&names, s->record.name, "");
         if (names.n == 0)
                 finding(f, FINDING_OK, "incoming", "", "No session of the last live update is left unfinished.");
@@ -431,7 +444,7 @@ static void check_files(Manager *m, Finding *f) {
                         n_others, session);
 }
 
-static size_t check_all(Manager *m, const char *const *drop_unclaimed, Finding ret[static FINDINGS_MAX]) {
+static size_t check_all(Manager *m, const Exempt *exempt, Finding ret[static FINDINGS_MAX]) {
         size_t n = 0;
 
         check_kernel(m, ret + n++);
@@ -443,7 +456,7 @@ static size_t check_all(Manager *m, const char *const *drop_unclaimed, Finding r
         check_enabled(m, ret + n++);
         check_ledger(m, ret + n++);
         check_sessions(m, ret + n++);
-        check_incoming(m, drop_unclaimed, ret + n++);
+        check_incoming(m, exempt, ret + n++);
         check_owners(m, ret + n++);
         check_memory(m, ret + n++);
         check_memfd_sysctl(ret + n++);
@@ -454,12 +467,20 @@ static size_t check_all(Manager *m, const char *const *drop_unclaimed, Finding r
 }
 
 size_t manager_check(Manager *m, Finding ret[static FINDINGS_MAX]) {
-        return check_all(m, /* drop_unclaimed= */ NULL, ret);
+        static const Exempt none = {};
+
+        return check_all(m, &none, ret);
 }
 
-int manager_check_blocking(Manager *m, const char *const *drop_unclaimed, Failure *ret) {
+int manager_check_blocking(
+                Manager *m, const char *const *drop_unclaimed, bool before_renewal, bool carry, Failure *ret) {
+        const Exempt exempt = {
+                .drop_unclaimed = drop_unclaimed,
+                .auto_renewed = before_renewal,
+                .unclaimed = before_renewal && carry,
+        };
         Finding findings[FINDINGS_MAX];
-        size_t n = check_all(m, drop_unclaimed, findings);
+        size_t n = check_all(m, &exempt, findings);
 
         for (size_t i = 0; i < n; i++) {
                 const Finding *f = findings + i;

@@ -25,7 +25,9 @@ typedef struct Finding {
 size_t manager_check(Manager *manager, Finding ret[static FINDINGS_MAX]);
 
 /* The first of them that is against a live update now, as FAILURE_UPDATE_BLOCKED: one that blocks, or that no kernel is loaded.
- * Incoming sessions named in @drop_unclaimed (NULL-terminated; NULL: none) may be lost. 0, or -ECANCELED with *ret filled. */
-int manager_check_blocking(Manager *manager, const char *const *drop_unclaimed, Failure *ret);
+ * Incoming sessions named in @drop_unclaimed (NULL-terminated; NULL: none) may be lost. @before_renewal: those that luod will
+ * renew by itself first don't count, nor, with @carry, those that nobody has claimed. 0, or -ECANCELED with *ret filled. */
+int manager_check_blocking(
+                Manager *manager, const char *const *drop_unclaimed, bool before_renewal, bool carry, Failure *ret);
 
 const char *finding_severity_to_string(FindingSeverity severity);

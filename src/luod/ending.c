@@ -197,6 +197,7 @@ static void ending_leave_custody(Ending *e) {
                 if (parked->sid != e->job.session->sid)
                         continue;
                 parked_name_format(parked->sid, parked->token, name);
+                parked->leaving = true;
                 e->n_removing++;
                 r = custody_remove(m->custody, name, on_removed, e);
                 if (r < 0) {

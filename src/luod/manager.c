@@ -4,6 +4,7 @@
 #include "config-file.h"
 #include "job.h"
 #include "manager.h"
+#include "operations.h"
 #include "parking.h"
 #include "parts.h"
 #include "probe.h"
@@ -12,6 +13,7 @@
 
 int manager_new(sd_event *event, const LuoOps *luo, const char *runtime_dir, Manager **ret) {
         _cleanup_(manager_freep) Manager *m = malloc(sizeof(*m));
+        int r;
 
         if (!m)
                 return -ENOMEM;
@@ -35,6 +37,9 @@ int manager_new(sd_event *event, const LuoOps *luo, const char *runtime_dir, Man
         workers_init(&m->workers, event);
         if (!m->runtime_dir)
                 return -ENOMEM;
+        r = renewals_init(m);
+        if (r < 0)
+                return r;
 
         *ret = TAKE_PTR(m);
         return 0;
@@ -67,6 +72,7 @@ Manager *manager_free(Manager *m) {
         m->hooks = (ManagerHooks) {};
         sd_event_source_disable_unref(m->upkeep);
         update_done(m);
+        renewals_done(m);
         custody_free(m->custody);
         workers_done(&m->workers);
         probe_free_all(m);

@@ -84,6 +84,11 @@ struct Manager {
         bool making_failed;          /* and will be tried again by the timer */
         bool device_busy;            /* the last try to make some failed so */
         sd_event_source *upkeep;     /* timer: tries again what failed (making spares, custody) */
+        unsigned n_renewals;         /* jobs that renew sessions */
+        bool renewals_automatic;     /* renewals_start_automatic() is not through */
+        void (*renewals_over)(Manager *manager, void *userdata);
+        void *renewals_userdata;
+        sd_event_source *renewals_defer, *renewals_timer;
         void (*idle)(Manager *manager, void *userdata); /* called when the last job ended while stopping */
         void *idle_userdata;
 };

@@ -99,8 +99,9 @@ static void lock_release(Lock *l) {
 
         lock_unlink(m, l->id);
         m->participants.n_locks--;
+        list_unlink(&l->link);
+        update_lock_released(m, l);
         lock_free(l);
-        update_poke(m);
 }
 
 /* The last writing end is closed, or somebody wrote into it, which means nothing. */
@@ -339,7 +340,10 @@ int operation_set_ready(Manager *m, Session *s, uid_t uid, bool ready, Failure *
         r = put_ready(m, s, s->record.participates || !ready, !ready);
         if (r < 0)
                 return failure_set_errno(ret, r, "Can't write down whether the session is ready");
-        update_poke(m);
+        if (ready)
+                update_session_ready(m, s);
+        else
+                update_poke(m);
         return 0;
 }
 

@@ -195,6 +195,11 @@ static int check_session(const Session *session, Failure *ret) {
                                    "Session '%s' is being renewed: it goes into the next live update. If an answer to Renew() "
                                    "was an error, repeat it",
                                    session->record.name);
+        if (session->record.direction != DIRECTION_INCOMING && session->record.carried > 0)
+                return failure_set(ret, FAILURE_WRONG_DIRECTION,
+                                   "Session '%s' was carried into the next live update, as nobody had claimed it: it comes back "
+                                   "after that, with all its files. Discard() drops it with all that it keeps",
+                                   session->record.name);
         if (session->record.direction != DIRECTION_INCOMING)
                 return failure_set(ret, FAILURE_WRONG_DIRECTION,
                                    "Session '%s' is outgoing: its files can be had after the next live update",

@@ -90,6 +90,15 @@ static char **strv_free(char **strv) {
         return NULL;
 }
 
+static bool is_dropped(const Manager *m, const Session *s) {
+        char **names = m->update.drop_unclaimed;
+
+        for (size_t i = 0; names && names[i]; i++)
+                if (streq(names[i], s->record.name))
+                        return true;
+        return false;
+}
+
 /* --- the record */
 
 static void record_path(Manager *m, char ret[static PATH_MAX]) {
@@ -155,6 +164,10 @@ static void tell_finished(Manager *m, UpdateResult result, const char *message) 
 static void stop_waiting(Manager *m) {
         Update *u = &m->update;
 
+        if (u->renewing)
+                renewals_stop_automatic(m);
+        u->renewing = false;
+
         u->timer = sd_event_source_disable_unref(u->timer);
         u->drop_unclaimed = strv_free(u->drop_unclaimed);
         u->deadline = 0;
@@ -190,6 +203,7 @@ static void update_end(Manager *m, UpdateResult result, FailureKind kind, const 
         va_end(ap);
 
         (void) sd_journal_print(LOG_NOTICE, "The live update came to nothing: %s", failure.message);
+        reports_end(m, result == UPDATE_RESULT_CANCELLED ? REPORT_CANCELLED : REPORT_FAILED, failure.message);
         record_remove(m);
         stop_waiting(m);
         set_state(m, UPDATE_IDLE);
@@ -255,6 +269,37 @@ static Names list_awaited(Manager *m) {
         return names;
 }
 
+/* --- what the report says of those who were waited for */
+
+static uint64_t now_boottime(void) {
+        struct timespec ts;
+
+        (void) clock_gettime(CLOCK_BOOTTIME, &ts);
+        return (uint64_t) ts.tv_sec * 1000000 + (uint64_t) ts.tv_nsec / 1000;
+}
+
+void update_lock_released(Manager *m, const Lock *l) {
+        if (m->update.state == UPDATE_PREPARING && l->mode == LOCK_DELAY)
+                reports_delay(m, REPORT_DELAY_LOCK, l->who, l->why, m->update.begun, now_boottime(), /* waited_for= */ true);
+        update_poke(m);
+}
+
+void update_session_ready(Manager *m, const Session *s) {
+        if (m->update.state == UPDATE_PREPARING) {
+                reports_ready(m, s);
+                reports_delay(m, REPORT_DELAY_SESSION, s->record.name, "", m->update.begun, now_boottime(), /* waited_for= */ true);
+        }
+        update_poke(m);
+}
+
+static int report_not_waited_for(const char *kind, const char *name, const char *why, void *userdata) {
+        Manager *m = userdata;
+
+        reports_delay(m, streq(kind, "lock") ? REPORT_DELAY_LOCK : REPORT_DELAY_SESSION, name, why, m->update.begun, now_boottime(),
+                      /* waited_for= */ false);
+        return 0;
+}
+
 /* --- from ready to the jump */
 
 static int refuse_while_locked(Manager *m, Failure *ret) {
@@ -288,7 +333,8 @@ static void hand_over(Manager *m) {
         int r;
 
         stop_point("update:ready");
-        if (manager_check_blocking(m, (const char *const *) m->update.drop_unclaimed, &failure) < 0) {
+        if (manager_check_blocking(m, (const char *const *) m->update.drop_unclaimed, /* before_renewal= */ false,
+                                   /* carry= */ false, &failure) < 0) {
                 update_end(m, UPDATE_RESULT_FAILED, failure.kind, "%s", failure.message);
                 return;
         }
@@ -297,6 +343,7 @@ static void hand_over(Manager *m) {
                 update_end(m, UPDATE_RESULT_FAILED, FAILURE_UPDATE_FAILED, "The update can't be written down: %s", strerror(-r));
                 return;
         }
+        (void) reports_hand_over(m);
         stop_point("update:recorded");
         stop_waiting(m);
         set_state(m, UPDATE_HANDING_OVER);
@@ -315,6 +362,7 @@ static void let_go(Manager *m) {
         (void) sd_journal_print(LOG_NOTICE, "The live update goes on%s%s", names.n > 0 ? " without these, who are not ready: " : "",
                                 names.text);
         (void) record_write(m, UPDATE_HANDING_OVER);
+        (void) reports_hand_over(m);
         stop_waiting(m);
         set_state(m, m->update.road == ROAD_TARGET ? UPDATE_SHUTTING_DOWN : UPDATE_HANDING_OVER);
         tell_finished(m, UPDATE_RESULT_HANDED_OVER, "");
@@ -335,6 +383,7 @@ static int on_deadline(sd_event_source *source, uint64_t usec, void *userdata) {
 
         if (m->update.state != UPDATE_PREPARING)
                 return 0;
+        (void) update_foreach_awaited(m, report_not_waited_for, m);
         if (m->update.road == ROAD_UPDATE && !m->update.force)
                 update_end(m, UPDATE_RESULT_FAILED, FAILURE_UPDATE_TIMED_OUT,
                            "The deadline has passed, and these are not ready: %s. Nothing was changed; --force would go on without "
@@ -358,8 +407,10 @@ static void look(Manager *m) {
                 update_end(m, UPDATE_RESULT_FAILED, failure.kind, "%s", failure.message);
                 return;
         }
-        if (!m->update.renewing && list_awaited(m).n == 0)
+        if (!m->update.renewing && list_awaited(m).n == 0) {
+                reports_stage(m, REPORT_TIME_READY);
                 go_on(m);
+        }
 }
 
 static int on_defer(sd_event_source *source, void *userdata) {
@@ -377,7 +428,34 @@ void update_poke(Manager *m) {
         (void) sd_event_source_set_enabled(u->defer, SD_EVENT_ONESHOT);
 }
 
+/* --- what is put into the next update before it is handed over */
+
+static void on_renewed(Manager *m, void *userdata) {
+        m->update.renewing = false;
+        update_poke(m);
+}
+
+/* Those that it can't be begun with stay incoming, and hand_over() says so. Also where the shutdown can't be stopped: then as
+ * many as the time allows. */
+static void renew_all(Manager *m) {
+        Failure failure;
+        Session *s;
+
+        if (m->update.carry)
+                LIST_FOREACH(&m->state.sessions, Session, link, s)
+                        if (s->record.direction == DIRECTION_INCOMING && s->record.state == SESSION_LIVE &&
+                            !session_is_claimed(s) && !is_dropped(m, s))
+                                (void) operation_renew_unasked(m, s, &failure);
+        m->update.renewing = renewals_start_automatic(m, on_renewed, NULL) >= 0;
+}
+
 /* --- the beginning */
+
+static const ReportRoad report_roads[_UPDATE_ROAD_MAX] = {
+        [ROAD_UPDATE] = REPORT_ROAD_LUOCTL,
+        [ROAD_LOGIND] = REPORT_ROAD_LOGIND,
+        [ROAD_TARGET] = REPORT_ROAD_KEXEC_TARGET,
+};
 
 static uint64_t deadline_of(const Manager *m, UpdateRoad road, uint64_t asked) {
         uint64_t delay_max;
@@ -401,6 +479,7 @@ static int prepare(Manager *m, UpdateRoad road, uint64_t asked) {
         int r;
 
         u->road = road;
+        u->begun = now_boottime();
         r = record_write(m, UPDATE_PREPARING);
         stop_point("update:written");
         if (r >= 0)
@@ -412,9 +491,14 @@ static int prepare(Manager *m, UpdateRoad road, uint64_t asked) {
         (void) sd_journal_print(LOG_NOTICE, "A live update is being prepared (by way of %s), for %" PRIu64 " ms at the most", roads[road],
                                 usec / 1000);
         u->deadline = usec > UINT64_MAX - now ? UINT64_MAX : now + usec;
+        if (reports_begin(m, report_roads[road], road == ROAD_UPDATE && u->force) >= 0) {
+                reports_stage(m, REPORT_TIME_REQUEST);
+                reports_stage(m, REPORT_TIME_PREPARE);
+        }
         set_state(m, UPDATE_PREPARING);
         manager_emit(m, "UpdateDeadline");
         tell_prepare(m, true);
+        renew_all(m);
         stop_point("update:preparing");
         update_poke(m); /* in the next turn: whoever is told has no chance to answer in this one */
         return 0;
@@ -433,11 +517,13 @@ int operation_update(Manager *m, const UpdateOptions *options, update_done_fn do
                 return failure_set(ret, FAILURE_SHUTTING_DOWN, "The host is being shut down already");
         r = refuse_while_locked(m, ret);
         if (r >= 0)
-                r = manager_check_blocking(m, (const char *const *) options->drop_unclaimed, ret);
+                r = manager_check_blocking(m, (const char *const *) options->drop_unclaimed, /* before_renewal= */ true,
+                                           options->carry, ret);
         if (r < 0)
                 return r;
 
         u->force = options->force;
+        u->carry = options->carry;
         u->drop_unclaimed = strv_copy(options->drop_unclaimed);
         r = u->drop_unclaimed ? prepare(m, ROAD_UPDATE, options->deadline) : -ENOMEM;
         if (r < 0) {
@@ -508,6 +594,7 @@ static void on_shutdown(bool start, ShutdownKind kind, void *userdata) {
         logind_hold(m->logind, LOGIND_DELAY, NULL);
 }
 
+/* What is on disk of it must be there before the jump; from luod's stop on every change is. */
 static void on_kexec_begun(void *userdata) {
         Manager *m = userdata;
         Update *u = &m->update;
@@ -519,6 +606,7 @@ static void on_kexec_begun(void *userdata) {
                 answer(m, NULL);
         } else
                 set_state(m, UPDATE_SHUTTING_DOWN);
+        reports_stage(m, REPORT_TIME_SHUTDOWN);
 }
 
 LogindEvents update_logind_events(Manager *m) {
@@ -550,7 +638,8 @@ void update_restore(Manager *m) {
                         m->update.state = UPDATE_SHUTTING_DOWN;
                 else
                         m->update.interrupted = true;
-        }
+        } else if (reports_under_way(m)) /* of which only the report is left */
+                m->update.interrupted = !logind_is_shutting_down(m->logind);
         protect_start(m);
 }
 

@@ -8,7 +8,9 @@
 
 /* A live update, from the request to the jump. Manager.update; update.c opens with how it goes. */
 
+struct Lock;
 struct Manager;
+struct Session;
 
 typedef enum UpdateState {
         UPDATE_IDLE,
@@ -42,11 +44,13 @@ typedef struct Update {
         UpdateState state;
         UpdateRoad road;
         bool force;                /* at the deadline goes on without those who are not ready */
+        uint64_t begun;            /* usec, CLOCK_BOOTTIME */
         uint64_t deadline;         /* usec, CLOCK_REALTIME, for people; 0: none */
         sd_event_source *timer;    /* the deadline, on CLOCK_BOOTTIME */
         sd_event_source *defer;    /* looks who is still waited for */
         char **drop_unclaimed;     /* names, NULL-terminated; or NULL */
         bool interrupted;          /* a luod before this one had begun it, and nobody was told yet that it is over */
+        bool carry;                /* sessions that nobody has claimed are carried first */
         bool renewing;             /* the renewals that luod does by itself are under way */
         update_done_fn done;       /* NULL: nobody waits */
         void *userdata;
@@ -57,6 +61,7 @@ typedef struct Update {
 typedef struct UpdateOptions {
         uint64_t deadline;         /* usec from now; 0: as configured (PrepareTimeout=) */
         bool force;
+        bool carry;                /* carries unclaimed sessions on; root's decision */
         bool no_wait;              /* @done is called once preparing has begun */
         char *const *drop_unclaimed; /* borrowed; NULL: none */
 } UpdateOptions;
@@ -81,6 +86,10 @@ int operation_cancel_update(struct Manager *manager, Failure *ret);
 /* Something that an update may wait for, or that luod's own locks depend on, has changed: it is looked at in the next turn of
  * the event loop. */
 void update_poke(struct Manager *manager);
+
+/* The same of a lock that is about to be freed, and of a session that says that it is ready. */
+void update_lock_released(struct Manager *manager, const struct Lock *lock);
+void update_session_ready(struct Manager *manager, const struct Session *session);
 
 /* Refuses what would keep something new, or hold the update off, once it is being handed over. 0 or -ECANCELED. */
 int update_check_open(struct Manager *manager, Failure *ret);

@@ -77,6 +77,13 @@
 #define DEVICE_BUSY_RETRY_FIRST_USEC 1000ULL
 #define DEVICE_BUSY_RETRY_MAX_USEC 100000ULL
 
+/* Renewals that luod sees to itself: how many at once, the first and the longest pause after one that failed, and after how many
+ * failures a live update is not held off any longer. */
+#define RENEWALS_AT_ONCE 4U
+#define RENEWAL_RETRY_USEC (1000ULL * 1000)
+#define RENEWAL_RETRY_MAX_USEC (60ULL * 1000 * 1000)
+#define RENEWAL_TRIES 3U
+
 /* How long a call waits for a spare kernel session or for custody before it is refused. */
 #define RESOURCE_TIMEOUT_USEC (10ULL * 1000 * 1000)
 

@@ -232,7 +232,7 @@ static void test_files_without_a_handler_are_told(void **state) {
 static void assert_blocked(World *w, const char *const *drop, const char *hint) {
         Failure failure = FAILURE_INIT;
 
-        assert_int_equal(manager_check_blocking(w->manager, drop, &failure), -ECANCELED);
+        assert_int_equal(manager_check_blocking(w->manager, drop, false, false, &failure), -ECANCELED);
         assert_int_equal(failure.kind, FAILURE_UPDATE_BLOCKED);
         if (!strstr(failure.message, hint))
                 fail_msg("not '%s' but '%s'", hint, failure.message);
@@ -246,14 +246,14 @@ static void test_update_is_blocked_by_what_would_be_lost(void **state) {
         install_unit(w, true);
         assert_blocked(w, NULL, "No kernel is loaded");
         record = pretend_loaded(w);
-        assert_int_equal(manager_check_blocking(w->manager, NULL, &failure), 0);
+        assert_int_equal(manager_check_blocking(w->manager, NULL, false, false, &failure), 0);
         w->manager->config.memory_reserve = MEMORY_RESERVE_MAX; /* a warning */
-        assert_int_equal(manager_check_blocking(w->manager, NULL, &failure), 0);
+        assert_int_equal(manager_check_blocking(w->manager, NULL, false, false, &failure), 0);
         assert_int_equal(failure.kind, FAILURE_NONE);
         record->switched_on = false;
         assert_blocked(w, NULL, "kho=on liveupdate=on");
         w->manager->target.known = false; /* somebody else's: not known, so a warning */
-        assert_int_equal(manager_check_blocking(w->manager, NULL, &failure), 0);
+        assert_int_equal(manager_check_blocking(w->manager, NULL, false, false, &failure), 0);
         w->store.state = CUSTODY_DEGRADED;
         assert_blocked(w, NULL, "fd store");
         assert_blocked(w, NULL, "systemctl status luod.service");
@@ -272,7 +272,7 @@ static void test_sessions_that_may_be_lost_do_not_block(void **state) {
         assert_blocked(w, NULL, "--drop-unclaimed=");
         assert_blocked(w, (const char *const[]){ "a", "c", NULL }, "'b' of the last");
         assert_int_equal(
-                manager_check_blocking(w->manager, (const char *const[]){ "b", "a", NULL }, &failure), 0);
+                manager_check_blocking(w->manager, (const char *const[]){ "b", "a", NULL }, false, false, &failure), 0);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)

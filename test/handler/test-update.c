@@ -227,6 +227,37 @@ static void test_unclaimed_session_blocks_unless_named(void **state) {
         assert_int_equal(w->logind.n_kexecs, 1);
 }
 
+static void test_what_luod_renews_itself_does_not_block(void **state) {
+        World *w = *state;
+        sd_bus_message *m = manager_message(w, ROOT, "CreateSession");
+        int fd = make_memfd("auto"), absent = make_memfd("absent");
+
+        assert_true(sd_bus_message_append(m, "sa{sv}", "auto", 1, "auto-renew", "b", 1) >= 0);
+        assert_success(w, world_send(w, ROOT, m, NULL));
+        assert_success(w, preserve(w, ROOT, "auto", 1, fd));
+        assert_success(w, create(w, OTHER, "absent"));
+        assert_success(w, preserve(w, OTHER, "absent", 1, absent));
+        safe_close(fd);
+        safe_close(absent);
+        world_update(w);
+        w->kexec.loaded = true;
+
+        assert_error(w, "UpdateBlocked", update(w, LONG, false));
+        assert_non_null(strstr(w->error_message, "absent"));
+        assert_null(strstr(w->error_message, "auto"));
+        m = manager_message(w, ROOT, "Update");
+        assert_true(sd_bus_message_append(m, "a{sv}", 1, "carry", "b", 1) >= 0);
+        assert_success(w, world_send(w, ROOT, m, NULL));
+        assert_int_equal(w->logind.n_kexecs, 1);
+        assert_int_equal(find_session(w, "auto")->record.direction, DIRECTION_OUTGOING);
+        assert_int_equal(find_session(w, "absent")->record.direction, DIRECTION_OUTGOING);
+        world_update(w);
+        assert_success(w, retrieve(w, ROOT, "auto", 1, &fd));
+        assert_content(fd, "auto");
+        assert_success(w, retrieve(w, OTHER, "absent", 1, &fd));
+        assert_content(fd, "absent");
+}
+
 static void test_slow_session_is_awaited(void **state) {
         World *w = *state;
         Call call = CALL_NULL;
@@ -677,6 +708,7 @@ int main(void) {
                 T(test_update_without_a_kernel_is_refused),
                 T(test_unknown_options_are_refused),
                 T(test_unclaimed_session_blocks_unless_named),
+                T(test_what_luod_renews_itself_does_not_block),
                 T(test_slow_session_is_awaited),
                 T(test_deadline_without_force_ends_it),
                 T(test_deadline_with_force_goes_on_without),

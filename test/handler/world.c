@@ -336,22 +336,27 @@ void world_run_until(World *w, const int *flag) {
 }
 
 void world_time_passes(World *w) {
+        Session *s;
         Job *j;
 
         LIST_FOREACH(&w->manager->spare_waiters, Job, wait_link, j)
                 assert_true(sd_event_source_set_time(j->timeout, 0) >= 0);
         if (w->manager->upkeep)
                 assert_true(sd_event_source_set_time(w->manager->upkeep, 0) >= 0);
+        LIST_FOREACH(&w->manager->state.sessions, Session, link, s)
+                s->renewal_next = 0;
+        renewals_kick(w->manager);
         world_settle(w);
 }
 
 /* --- comparing */
 
 static void dump_session(FILE *f, const Session *s) {
-        fprintf(f, "session %s sid %llu uid %u %s %s answered %d created %llu claimed %llu\n", s->record.name,
-                (unsigned long long) s->sid, (unsigned) s->record.uid, direction_to_string(s->record.direction),
-                session_state_to_string(s->record.state), s->record.answered,
-                (unsigned long long) s->record.created, (unsigned long long) s->record.claimed);
+        fprintf(f, "session %s sid %llu uid %u %s %s answered %d created %llu claimed %llu auto-renew %d carrying %d carried %u\n",
+                s->record.name, (unsigned long long) s->sid, (unsigned) s->record.uid,
+                direction_to_string(s->record.direction), session_state_to_string(s->record.state), s->record.answered,
+                (unsigned long long) s->record.created, (unsigned long long) s->record.claimed, s->record.auto_renew,
+                s->record.carrying, s->record.carried);
         for (size_t i = 0; i < s->n_files; i++) {
                 const FileRecord *r = &s->files[i]->record;
 
@@ -677,6 +682,13 @@ int create(World *w, ClientId client, const char *name) {
         return world_send(w, client, m, NULL);
 }
 
+int create_auto_renewed(World *w, ClientId client, const char *name) {
+        sd_bus_message *m = manager_message(w, client, "CreateSession");
+
+        assert_true(sd_bus_message_append(m, "sa{sv}", name, 1, "auto-renew", "b", true) >= 0);
+        return world_send(w, client, m, NULL);
+}
+
 int create_with(World *w, ClientId client, const char *name, const char *key, const char *value) {
         sd_bus_message *m = manager_message(w, client, "CreateSession");
 
@@ -741,6 +753,10 @@ int set_metadata(World *w, ClientId client, const char *session, const char *key
 
 int renew(World *w, ClientId client, const char *session) {
         return world_send(w, client, session_message(w, client, session, "Renew"), NULL);
+}
+
+int carry(World *w, ClientId client, const char *session) {
+        return world_send(w, client, session_message(w, client, session, "Carry"), NULL);
 }
 
 int finish(World *w, ClientId client, const char *session) {
@@ -826,7 +842,7 @@ static int operation_wait(World *w, Operation *o, int r) {
 int op_create(World *w, const char *name, uid_t uid) {
         Operation o = { .world = w };
 
-        return operation_wait(w, &o, operation_create(w->manager, name, uid, NULL, 0, on_operation_done, &o,
+        return operation_wait(w, &o, operation_create(w->manager, name, uid, NULL, 0, /* auto_renew= */ false, on_operation_done, &o,
                                                       &w->failure));
 }
 
@@ -864,6 +880,14 @@ int op_renew(World *w, const char *session, uid_t uid) {
 
         assert_non_null(s);
         return operation_wait(w, &o, operation_renew(w->manager, s, uid, on_operation_done, &o, &w->failure));
+}
+
+int op_carry(World *w, const char *session, uid_t uid) {
+        Session *s = state_find_session(&w->manager->state, session);
+        Operation o = { .world = w };
+
+        assert_non_null(s);
+        return operation_wait(w, &o, operation_carry(w->manager, s, uid, on_operation_done, &o, &w->failure));
 }
 
 int op_end(World *w, const char *session, uid_t uid, EndHow how) {

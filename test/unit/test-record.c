@@ -404,6 +404,28 @@ static void test_names_of_any_bytes_survive(void **state) {
         }
 }
 
+/* Ledgers from before there was such a thing lack these; later ones have them where they say something. */
+static void test_session_may_be_carried_and_renewed_by_itself(void **state) {
+        SessionRecord session = { .name = "vm1" }, back;
+        _cleanup_free_ char *plain = NULL, *text = NULL;
+        size_t size;
+
+        assert_int_equal(session_record_encode(&session, &plain, &size), 0);
+        assert_null(strstr(plain, "carr"));
+        assert_null(strstr(plain, "renew"));
+        assert_int_equal(session_record_decode(plain, size, &back), 0);
+        assert_int_equal(back.carried, 0);
+        assert_false(back.auto_renew || back.carrying);
+
+        session.auto_renew = session.carrying = true;
+        session.carried = 256; /* its first byte is 0 */
+        assert_int_equal(session_record_encode(&session, &text, &size), 0);
+        assert_int_equal(session_record_decode(text, size, &back), 0);
+        assert_int_equal(back.carried, 256);
+        assert_true(back.auto_renew && back.carrying);
+        assert_null(back.extra);
+}
+
 static void test_field_filled_to_the_brim_without_zero_is_not_read_beyond(void **state) {
         EndRecord end = {};
         _cleanup_free_ char *text = NULL;
@@ -671,6 +693,7 @@ int main(void) {
                 cmocka_unit_test(test_unknown_names_of_values_are_refused),
                 cmocka_unit_test(test_strings_fit_their_fields_and_hide_no_zero),
                 cmocka_unit_test(test_names_of_any_bytes_survive),
+                cmocka_unit_test(test_session_may_be_carried_and_renewed_by_itself),
                 cmocka_unit_test(test_field_filled_to_the_brim_without_zero_is_not_read_beyond),
                 cmocka_unit_test(test_unknown_keys_are_kept_and_written_back),
                 cmocka_unit_test(test_known_key_in_extra_does_not_win),
