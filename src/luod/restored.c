@@ -237,7 +237,7 @@ static void start_unit(Manager *m, RestoredUnit unit) {
                 note_unit(m, unit);
                 return;
         }
-        if (!m->unit_starter)
+        if (!m->unit_starter || m->stopping) /* the next start does it */
                 return;
         *u = (RestoredStart) { .manager = m, .unit = unit };
         m->restored.units_under_way |= 1U << unit;
