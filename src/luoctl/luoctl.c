@@ -148,7 +148,7 @@ static const Verb verbs[] = {
                 .summary = "Tell what stands in the way of a live update",
                 .description =
                         "Lists what luod found about this host, and what to do about it. The exit status is\n"
-                        "0 if all is well, 10 if there are warnings, 11 if objects can't be kept.",
+                        "0 if all is well, 10 if there are warnings, 11 if something blocks a live update.",
                 .options = OPTION_JSON | OPTION_NO_LEGEND,
                 .run = verb_check,
         },

@@ -161,7 +161,7 @@ static void print_findings(const Options *o, const Findings *findings) {
                 printf("\nObjects will be kept over a live update. Warnings: %zu\n",
                        count[SEVERITY_WARNING]);
         else
-                printf("\nObjects can't be kept over a live update now. Blocking: %zu, warnings: %zu\n",
+                printf("\nA live update now would lose what is kept. Blocking: %zu, warnings: %zu\n",
                        count[SEVERITY_BLOCKS], count[SEVERITY_WARNING]);
 }
 

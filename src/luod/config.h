@@ -16,6 +16,9 @@ typedef struct Config {
         unsigned files;
         unsigned parts;
         uint64_t memory_reserve;       /* bytes */
+        /* [Update] */
+        uint64_t prepare_timeout;      /* usec */
+        bool protect_reboot;
         /* [Device] */
         uint64_t busy_timeout;         /* usec */
         /* [Restore], see restored.h */

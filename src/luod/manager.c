@@ -8,16 +8,19 @@
 #include "parts.h"
 #include "probe.h"
 #include "restored.h"
+#include "unit-file.h"
 
 int manager_new(sd_event *event, const LuoOps *luo, const char *runtime_dir, Manager **ret) {
         _cleanup_(manager_freep) Manager *m = malloc(sizeof(*m));
 
         if (!m)
                 return -ENOMEM;
-        *m = (Manager) {
+        *m = (Manager){
                 .event = sd_event_ref(event),
+                .unit_directories = unit_directories,
                 .luo = luo,
                 .store = STORE_NULL,
+                .protect = PROTECT_NULL,
                 .target = { .kexec = kexec_kernel_ops(), .boot_dir = "/boot" },
                 .runtime_dir = strdup(runtime_dir),
         };
@@ -26,6 +29,7 @@ int manager_new(sd_event *event, const LuoOps *luo, const char *runtime_dir, Man
         list_init(&m->probes);
         list_init(&m->identifications);
         list_init(&m->spare_waiters);
+        participants_init(&m->participants);
         state_init(&m->state);
         workers_init(&m->workers, event);
         if (!m->runtime_dir)
@@ -61,6 +65,7 @@ Manager *manager_free(Manager *m) {
 
         m->hooks = (ManagerHooks) {};
         sd_event_source_disable_unref(m->upkeep);
+        update_done(m);
         custody_free(m->custody);
         workers_done(&m->workers);
         probe_free_all(m);
@@ -88,6 +93,8 @@ void manager_configure(Manager *m, Config *config) {
                 manager_emit(m, "LimitFilesPerUser");
         if (former.files != m->config.files)
                 manager_emit(m, "LimitFiles");
+        if (former.protect_reboot != m->config.protect_reboot)
+                protect_refresh(m);
         if (former.parts != m->config.parts) {
                 manager_emit(m, "LimitParts");
                 parts_upkeep(m); /* there may be room for spares now */
@@ -135,6 +142,8 @@ static int check_custody(Manager *m, Failure *ret) {
 }
 
 int manager_check_ready(Manager *m, bool keeps, Failure *ret) {
+        int r;
+
         if (m->stopping)
                 return failure_set(ret, FAILURE_SHUTTING_DOWN,
                                    "luod is being stopped and takes no new requests; ask again when it is back");
@@ -142,7 +151,10 @@ int manager_check_ready(Manager *m, bool keeps, Failure *ret) {
                 return failure_set(ret, FAILURE_IMPAIRED, "%s", luo_support_message(m->support));
         if (m->support != LUO_SUPPORTED)
                 return failure_set(ret, FAILURE_KERNEL_UNSUPPORTED, "%s", luo_support_message(m->support));
-        return keeps ? check_custody(m, ret) : 0;
+        if (!keeps)
+                return 0;
+        r = update_check_open(m, ret);
+        return r < 0 ? r : check_custody(m, ret);
 }
 
 int manager_check_access(const Session *session, uid_t uid, Failure *ret) {

@@ -6,11 +6,15 @@
 #include "config.h"
 #include "custody.h"
 #include "failure.h"
+#include "logind.h"
 #include "luo.h"
+#include "participants.h"
+#include "protect.h"
 #include "restored.h"
 #include "state.h"
 #include "store.h"
 #include "target.h"
+#include "update.h"
 #include "worker.h"
 
 /* Everything luod is made of, wired together. The modules that act on it: restore.c (what is there at the
@@ -35,6 +39,9 @@ typedef struct ManagerHooks {
         void (*session_removed)(Session *session, EndHow how, void *userdata);
         void (*session_changed)(Session *session, const char *property, void *userdata);
         void (*changed)(Manager *manager, const char *property, void *userdata);
+        /* @deadline: usec, CLOCK_REALTIME; 0 with @start false. */
+        void (*prepare_for_update)(bool start, uint64_t deadline, void *userdata);
+        void (*update_finished)(const char *result, const char *message, void *userdata);
         void *userdata;
 } ManagerHooks;
 
@@ -42,6 +49,7 @@ struct Manager {
         sd_event *event;
         Config config;               /* what holds; manager_configure() changes it */
         const char *const *config_directories; /* where luod.conf is looked for; static, NULL: nowhere */
+        const char *const *unit_directories; /* where luod.service is looked for; static */
         const LuoOps *luo;
         LuoSupport support;
         unsigned features;           /* LuoFeature; none while they are not known */
@@ -55,6 +63,10 @@ struct Manager {
         bool booted_by_live_update;
         bool stopping;               /* SIGTERM came: new requests are refused */
         Target target;               /* the kernel that comes next */
+        Logind *logind;              /* NULL: none */
+        Participants participants;
+        Update update;
+        Protect protect;
         Restored restored;           /* what became of what the last one brought */
         UnitStarter *unit_starter;   /* NULL: none */
         char *runtime_dir;           /* "/run/luod": the ledger's and the index files' names */

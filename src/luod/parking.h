@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include <assert.h>
+
 #include "manager.h"
 
 /* Files that have no keeper for a moment: between FINISH of the session that they came in and PRESERVE in the one that they go
@@ -15,6 +17,7 @@ typedef struct Parked {
 } Parked;
 
 #define PARKED_NAME_SIZE 40U
+static_assert(PARKED_NAME_SIZE <= CUSTODY_FDNAME_SIZE, "the custodian takes these names whole");
 
 /* "p" SID "." TOKEN, in hexadecimal. */
 void parked_name_format(uint64_t sid, uint64_t token, char ret[static PARKED_NAME_SIZE]);

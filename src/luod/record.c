@@ -31,7 +31,7 @@ typedef struct Field {
         size_t size;
         uint32_t max;
         const char *const *table;
-        bool optional; /* absent when it is an empty string, or FIELD_U64 and 0 */
+        bool optional; /* absent when it is an empty string, false, or FIELD_U64 and 0 */
 } Field;
 
 typedef struct Layout {
@@ -123,6 +123,8 @@ static const Field session_fields[] = {
         U64(SessionRecord, created_generation),
         BOOL(SessionRecord, answered),
         NUMBER(SessionRecord, flags, UINT32_MAX),
+        FIELD(SessionRecord, "participates", participates, FIELD_BOOL, .optional = true),
+        FIELD(SessionRecord, "unready", unready, FIELD_BOOL, .optional = true),
         FIELD(SessionRecord, "claimed", claimed, FIELD_U64, .optional = true),
 };
 static const Layout session_layout = LAYOUT(SessionRecord, session_fields);

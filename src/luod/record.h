@@ -85,6 +85,8 @@ typedef struct SessionRecord {
         uint64_t created_generation;
         bool answered;               /* CreateSession's success reply was handed to the bus */
         uint32_t flags;              /* SessionFlag (state.h): what is wrong with it, until it ends */
+        bool participates;           /* SetReady(false) was called in this boot: it is not ready by itself (participants.h) */
+        bool unready;                /* a live update waits for it */
         uint64_t claimed;            /* usec, CLOCK_REALTIME: when its owner first used it in this boot; 0: not yet */
         char *extra;
 } SessionRecord;

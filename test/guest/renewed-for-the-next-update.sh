@@ -22,11 +22,12 @@ case $VM_BOOT in
         client_as alice create held key=value
         client_as alice preserve held 1=content=one......,mode=640 2=content=two
         client_as alice preserve --many held 3=content=three 4=random=4,size=5000000
+        client_as alice preserve held 0xffffffffffffffff=content=last
         client create carried
         client preserve carried 1=content=carried,access=ro
         for point in "${points[@]}"; do
                 client create "at-$point"
-                client preserve "at-$point" 1=content="$point" 2=content=second
+                client preserve "at-$point" 1=content="$point" 0xfffffffffffffffe=content=second
         done
         kexec_now
         ;;
@@ -73,12 +74,13 @@ case $VM_BOOT in
         assert_eq "one" "$(field head "$(client_as alice retrieve held 1)")" "one......"
         assert_eq "its mode" "$(field mode "$(client_as alice retrieve held 1)")" 0640
         assert_eq "four" "checksum=$(field checksum "$(client_as alice retrieve held 4)")" "$(client checksum random=4,size=5000000)"
+        assert_eq "the last" "$(field head "$(client_as alice retrieve held 0xffffffffffffffff)")" last
         assert_eq "the metadata" "$(client_as alice metadata held)" key=value
         assert_eq "how the carried one can be used" "$(field access "$(client retrieve carried 1)")" ro
         assert_eq "the carried one" "$(field head "$(client retrieve carried 1)")" carried
         for point in "${points[@]}"; do
                 assert_eq "killed at $point" "$(field head "$(client retrieve "at-$point" 1)")" "$point"
-                assert_eq "killed at $point, the second" "$(field head "$(client retrieve "at-$point" 2)")" second
+                assert_eq "killed at $point, the second" "$(field head "$(client retrieve "at-$point" 0xfffffffffffffffe)")" second
                 client finish "at-$point"
         done
         client_as alice finish held

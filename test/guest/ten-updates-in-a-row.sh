@@ -46,7 +46,8 @@ case $VM_BOOT in
         as alice luoctl renew used
         holder=$(pgrep -u alice -f 'luod-test-client retrieve --hold')
         for fd in "/proc/$holder/fd/"*; do
-                [[ "$(readlink "$fd")" != /memfd:* ]] || printf 'update-%02d' $((VM_BOOT + 1)) 1<>"$fd"
+                # Memory of the kernel's making: a file without any name. ("/memfd:" is not what all of it is called.)
+                [[ "$(stat -L -c '%F, %h' "$fd")" != "regular file, 0" ]] || printf 'update-%02d' $((VM_BOOT + 1)) 1<>"$fd"
         done
         exec {go}>&-
         wait

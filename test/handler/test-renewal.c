@@ -169,6 +169,35 @@ static void test_failing_preserve_is_gone_on_with(void **state) {
         }
 }
 
+/* The name of what is parked says whose it is, and tokens are as long as a client likes. */
+static void test_files_with_the_longest_tokens_outlive_luod_while_parked(void **state) {
+        static const uint64_t tokens[] = { UINT64_MAX, UINT64_MAX - 1 };
+        World *w = *state;
+        int fd;
+
+        assert_success(w, create(w, ROOT, "vm"));
+        for (size_t i = 0; i < ARRAY_SIZE(tokens); i++) {
+                fd = make_memfd(i == 0 ? "last" : "last but one");
+                assert_success(w, preserve(w, ROOT, "vm", tokens[i], fd));
+                safe_close(fd);
+        }
+        world_update(w);
+        w->kernel.preserve_error = -ENOMEM;
+        w->kernel.preserve_after = 1;
+        assert_true(renew(w, ROOT, "vm") < 0);
+        assert_int_equal(parking_count(w->manager), 2);
+        w->kernel.preserve_error = 0;
+        world_restart(w);
+        assert_int_equal(find_session(w, "vm")->record.direction, DIRECTION_OUTGOING);
+        assert_nothing_parked(w);
+        world_check(w);
+        world_update(w);
+        assert_success(w, retrieve(w, ROOT, "vm", UINT64_MAX, &fd));
+        assert_content(fd, "last");
+        assert_success(w, retrieve(w, ROOT, "vm", UINT64_MAX - 1, &fd));
+        assert_content(fd, "last but one");
+}
+
 static void test_renewal_half_done_can_be_discarded(void **state) {
         World *w = *state;
 
@@ -284,6 +313,7 @@ int main(void) {
                 TEST(test_file_that_the_kernel_lost_is_no_renewal),
                 TEST(test_kernel_that_does_not_finish_leaves_it_as_it_was),
                 TEST(test_failing_preserve_is_gone_on_with),
+                TEST(test_files_with_the_longest_tokens_outlive_luod_while_parked),
                 TEST(test_renewal_half_done_can_be_discarded),
                 TEST(test_file_is_kept_as_it_is_now),
                 TEST(test_calls_that_waited_for_the_renewal_are_refused),

@@ -65,6 +65,7 @@ World *world_new(void) {
         fake_kernel_init(&w->kernel);
         fake_store_init(&w->store);
         fake_kexec_init(&w->kexec);
+        fake_logind_init(&w->logind);
         new_boot(w);
         if (!make_dir(w))
                 return world_free(w);
@@ -76,6 +77,7 @@ World *world_free(World *w) {
                 return NULL;
 
         world_kill(w);
+        fake_logind_done(&w->logind);
         fake_store_done(&w->store);
         fake_kernel_done(&w->kernel);
         clear_dir(w->dir);
@@ -190,11 +192,18 @@ int world_start(World *w) {
         w->manager->workers.inline_ = !w->with_workers;
         w->manager->config_directories = w->config_directories;
         assert_int_equal(manager_reload(w->manager, on_config_message, w), 0);
+        if (w->unit_directories)
+                w->manager->unit_directories = w->unit_directories;
         w->manager->target.kexec = &w->kexec.ops;
         w->manager->target.boot_dir = w->dir;
         r = restore(w);
         if (r < 0)
                 return r;
+        if (!w->remote_luo) {
+                LogindEvents events = update_logind_events(w->manager);
+
+                w->manager->logind = fake_logind_connect(&w->logind, &events);
+        }
 
         if (!w->no_custodian) {
                 w->manager->custody = w->remote_custody_new ? w->remote_custody_new(w->event)
@@ -211,8 +220,10 @@ int world_start(World *w) {
         if (w->changeover_error < 0 || w->remote_luo)
                 return w->changeover_error;
 
+        update_restore(w->manager);
         client_connect(w, OTHER);
         client_connect(w, ROOT); /* the last one hears the signals */
+        update_resume(w->manager);
         w->manager->unit_starter = fake_units_new(&w->units);
         restored_start(w->manager);
         world_settle(w);
@@ -231,7 +242,7 @@ void world_kill(World *w) {
 
 void world_new_boot(World *w) {
         clear_dir(w->dir);
-        w->kexec.loaded = false;
+        w->kexec.loaded = w->logind.shutting_down = false;
         new_boot(w);
 }
 
