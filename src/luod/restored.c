@@ -94,24 +94,16 @@ static bool find_impairment(const Manager *m, const RestoredCounts *c, char *ret
 
 /* --- /run/luod/restore */
 
-static void record_path(const Manager *m, const char *suffix, char ret[static PATH_MAX]) {
-        (void) snprintf(ret, PATH_MAX, "%s/restore%s", m->runtime_dir, suffix);
+static void record_path(const Manager *m, char ret[static PATH_MAX]) {
+        (void) snprintf(ret, PATH_MAX, "%s/restore", m->runtime_dir);
 }
 
 static void record_write(Manager *m) {
-        char path[PATH_MAX], temporary[PATH_MAX], text[RESTORED_RECORD_SIZE];
-        _cleanup_(closep) int fd = -EBADF;
-        ssize_t n;
+        char path[PATH_MAX], text[RESTORED_RECORD_SIZE];
 
-        record_path(m, "", path);
-        record_path(m, ".new", temporary);
+        record_path(m, path);
         restored_record_encode(&m->restored.record, text);
-        fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-        if (fd < 0)
-                return;
-        n = write(fd, text, strlen(text));
-        if (n == (ssize_t) strlen(text))
-                (void) rename(temporary, path);
+        (void) write_small_file(path, text);
 }
 
 static void record_read(Manager *m) {
@@ -120,7 +112,7 @@ static void record_read(Manager *m) {
         char path[PATH_MAX];
         RestoredCounts c;
 
-        record_path(m, "", path);
+        record_path(m, path);
         if (read_small_file(path, &text) >= 0 && restored_record_decode(text, record) >= 0 &&
             streq(record->boot_id, m->state.head.boot_id))
                 return;
@@ -237,7 +229,7 @@ static void start_unit(Manager *m, RestoredUnit unit) {
                 note_unit(m, unit);
                 return;
         }
-        if (!m->unit_starter)
+        if (!m->unit_starter || m->stopping) /* the next start does it */
                 return;
         *u = (RestoredStart) { .manager = m, .unit = unit };
         m->restored.units_under_way |= 1U << unit;

@@ -277,6 +277,33 @@ static void test_lost_ledger_is_an_impairment_until_its_sessions_are_ended(void 
         assert_restore(w, "finished", NULL);
 }
 
+static void test_kernel_that_can_read_nothing_is_an_impairment(void **state) {
+        World *w = *state;
+
+        world_kill(w);
+        w->kernel.device_error = -EIO;
+        assert_int_equal(world_start(w), 0);
+        assert_restore(w, "impaired", luo_support_message(LUO_IMPAIRED));
+        world_kill(w); /* nothing can be checked without a device */
+        w->kernel.device_error = 0;
+        assert_int_equal(world_start(w), 0);
+        assert_restore(w, "none", NULL);
+}
+
+/* What luod was not there to see does not come twice, nor is it missed. */
+static void test_configured_units_are_taken_as_they_are_at_that_moment(void **state) {
+        World *w = *state;
+
+        bring(w);
+        assert_started(w, RESTORED_TARGET " ");
+        assert_non_null(w->manager->config.on_restored = strdup("later.target"));
+        assert_non_null(w->manager->config.on_claimed = strdup("claimed.target"));
+        retrieve_one(w, ROOT, "vm1", "one");
+        assert_started(w, "");
+        retrieve_one(w, OTHER, "vm2", "two");
+        assert_started(w, "claimed.target ");
+}
+
 static void test_unit_that_could_not_be_asked_for_is_asked_for_again(void **state) {
         World *w = *state;
 
@@ -333,6 +360,8 @@ int main(void) {
                 TEST(test_file_that_fails_marks_its_session_and_the_host_and_the_rest_goes_on),
                 TEST(test_session_that_did_not_come_has_failed),
                 TEST(test_lost_ledger_is_an_impairment_until_its_sessions_are_ended),
+                TEST(test_kernel_that_can_read_nothing_is_an_impairment),
+                TEST(test_configured_units_are_taken_as_they_are_at_that_moment),
                 TEST(test_unit_that_could_not_be_asked_for_is_asked_for_again),
                 TEST(test_each_incoming_session_has_its_file_for_conditions),
         };
