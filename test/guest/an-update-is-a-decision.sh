@@ -1,0 +1,226 @@
+#!/bin/bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# vm: own timeout=400
+#
+# An update from the request to the jump: who may say no, who is waited for and for how long, what a death of luod at each stage
+# comes to, and that nothing that is kept is lost by any of it. Then one by 'luoctl update' with a slow client, one that holds a
+# delay lock, and one that claims late; one that a killed luod had handed over already; one by plain 'systemctl kexec', on the
+# same road; and one by 'systemctl start kexec.target', past logind.
+. /usr/lib/luod/tests/guest/lib.sh
+. /usr/lib/luod/tests/guest/client-lib.sh
+. /usr/lib/luod/tests/guest/stop-lib.sh
+
+state() {
+        busctl get-property org.luod1 /org/luod1 org.luod1.Manager State | cut -d'"' -f2
+}
+
+state_is() {
+        [[ $(state) == "$1" ]]
+}
+
+# exits STATUS COMMAND...: its output goes to $output.
+exits_with_failure() {
+        local status=0
+
+        output=$("$@" 2>&1) || status=$?
+        ((status != 0)) || fail "'$*' went well, but should fail; it said: $output"
+}
+
+says() {
+        [[ "$output" == *"$1"* ]] || fail "nothing like '$1' in: $output"
+}
+
+# holds MODE WHO WHY: takes a lock in the background; $holder is the process.
+holds() {
+        luoctl inhibit --mode="$1" --who="$2" --why="$3" sleep infinity &
+        holder=$!
+        wait_until 20 lock_is_listed "$2"
+}
+
+lock_is_listed() {
+        [[ $(busctl call org.luod1 /org/luod1 org.luod1.Manager ListInhibitors) == *"\"$1\""* ]]
+}
+
+no_locks() {
+        [[ $(busctl call org.luod1 /org/luod1 org.luod1.Manager ListInhibitors) == "a(ssssuu) 0" ]]
+}
+
+# The whole tree of the holder: luoctl, and what it runs.
+kill_holder() {
+        pkill -KILL -P "$holder" || :
+        kill -KILL "$holder" 2>/dev/null || :
+        wait "$holder" 2>/dev/null || :
+}
+
+everything_is_as_before() {
+        wait_until 20 state_is idle
+        assert_eq "the files of vm" "$(luoctl show vm --json=short | python3 -c 'import json, sys; print(len(json.load(sys.stdin)["files"]))')" 1
+}
+
+update_in_background() {
+        luoctl update --yes --deadline=5min >"$VM_STATE/update.log" 2>&1 &
+        updater=$!
+        wait_until 20 state_is "${1:-preparing}"
+}
+
+says_no() {
+        exits_with_failure luoctl update --yes
+        says "oaded" # no kernel is
+        load_kernel
+
+        # A veto, with who and why; a death releases it.
+        holds block backup "a snapshot is written"
+        exits_with_failure luoctl update --yes
+        says backup
+        says "a snapshot is written"
+        exits_with_failure luoctl update --yes --force
+        kill_holder
+        wait_until 20 no_locks
+
+        # Not ready in time.
+        luoctl ready vm no
+        exits_with_failure luoctl update --yes --deadline=1s
+        says "vm"
+        everything_is_as_before
+
+        # A veto while it is prepared.
+        update_in_background
+        luoctl inhibit --mode=block --who=late --why=veto sleep infinity &
+        holder=$!
+        if wait "$updater"; then fail "a veto was not heard"; fi
+        grep -q veto "$VM_STATE/update.log" || fail "no reason in: $(cat "$VM_STATE/update.log")"
+        kill_holder
+        wait_until 20 no_locks
+        everything_is_as_before
+
+        # Cancelled.
+        update_in_background
+        luoctl cancel
+        if wait "$updater"; then fail "a cancelled update went well"; fi
+        everything_is_as_before
+        exits_with_failure luoctl cancel
+}
+
+dies_at() {
+        stop_at "$1"
+        luoctl update --yes >"$VM_STATE/update.log" 2>&1 &
+        updater=$!
+        await_stopped "$1"
+        kill_luod
+        if wait "$updater"; then fail "an update went well whose luod died"; fi
+        everything_is_as_before
+        wait_until 20 luod_sessions_are_in_custody
+}
+
+case $VM_BOOT in
+        0)
+                luoctl create vm
+                echo first | luoctl preserve vm 1 -
+                says_no
+
+                luoctl ready vm yes
+                stop_points_enable
+                for point in update:written update:preparing update:ready update:recorded; do
+                        say "luod dies at $point"
+                        dies_at $point
+                        luoctl ready vm yes
+                done
+                stop_points_disable
+
+                # Three clients: one is slow, one has a delay lock, one will claim late.
+                luoctl create slow
+                luoctl ready slow no
+                luoctl create late
+                echo late | luoctl preserve late 1 -
+                cat >"$VM_STATE/delays" <<'EOF'
+#!/bin/bash
+busctl wait --timeout=60 /org/luod1 org.luod1.Manager PrepareForUpdate >/dev/null
+echo in-prepare | luoctl preserve vm 2 -
+EOF
+                chmod +x "$VM_STATE/delays"
+                luoctl inhibit --mode=delay --who=delays --why="puts in order" "$VM_STATE/delays" &
+                wait_until 20 lock_is_listed delays
+                date +%s.%N >"$VM_STATE/before"
+                sync
+                luoctl update --yes --deadline=2min &
+                wait_until 30 no_locks
+                state_is preparing || fail "it did not wait for the slow one"
+                echo slow | luoctl preserve slow 1 -
+                sync
+                luoctl ready slow yes
+                wait $!
+                sleep infinity
+                ;;
+        1)
+                assert_eq "vm 1" "$(luoctl retrieve vm 1 -)" first
+                date +%s.%N >"$VM_STATE/after"
+                assert_eq "vm 2" "$(luoctl retrieve vm 2 -)" in-prepare
+                assert_eq "slow" "$(luoctl retrieve slow 1 -)" slow
+                exits_with_failure luoctl update --yes
+                says late
+                assert_eq "late" "$(luoctl retrieve late 1 -)" late
+
+                luoctl report
+                luoctl report --json | python3 - <<EOF || fail "the report is wrong"
+EOF
+                luoctl report --json >report.json
+                python3 - report.json "$(cat "$VM_STATE/before")" "$(cat "$VM_STATE/after")" <<'EOF'
+import json, sys
+r = json.load(open(sys.argv[1]))
+before, after = float(sys.argv[2]), float(sys.argv[3])
+assert r["road"] == "luoctl" and r["result"] == "done", (r["road"], r["result"])
+assert {d["who"] for d in r["delays"]} >= {"delays", "slow"}, r["delays"]
+t = {k: v["realtime"] / 1e6 for k, v in r["timeline"].items()}
+for k in ("request", "prepare", "ready", "handover", "kernel", "userspace", "luod", "first-claim"):
+    assert k in t, (k, t)
+order = [t[k] for k in ("request", "prepare", "ready", "handover", "kernel", "userspace", "luod", "first-claim")]
+assert all(b - a > -1.5 for a, b in zip(order, order[1:])), t
+told, seen = t["first-claim"] - t["request"], after - before
+assert abs(told - seen) < max(2.5, 0.1 * seen), (told, seen)
+assert {s["name"]: s["outcome"] for s in r["sessions"]}["vm"] == "claimed", r["sessions"]
+EOF
+                luoctl report --plot >report.svg
+                python3 -c 'import sys, xml.dom.minidom; xml.dom.minidom.parse("report.svg")'
+
+                luoctl finish slow
+                luoctl renew vm
+                luoctl finish late
+                load_kernel
+                stop_points_enable
+                stop_at update:accepted
+                sync
+                luoctl update --yes >"$VM_STATE/update.log" 2>&1 &
+                await_stopped update:accepted
+                # logind has it: the host goes down, and a luod that is started meanwhile does not stand in its way.
+                systemctl kill --kill-whom=main -s KILL luod
+                sleep infinity
+                ;;
+        2)
+                assert_eq "vm 1" "$(luoctl retrieve vm 1 -)" first
+                rm -f /etc/systemd/system/luod.service.d/stop.conf
+                systemctl daemon-reload
+                systemctl restart luod
+                luoctl renew vm
+                luoctl inhibit --mode=delay --who=delays --why="puts in order" bash -c '
+                        busctl wait --timeout=60 /org/luod1 org.luod1.Manager PrepareForUpdate >/dev/null
+                        echo plain | luoctl preserve vm 3 -; sync' &
+                wait_until 20 lock_is_listed delays
+                kexec_now
+                ;;
+        3)
+                assert_eq "vm 1" "$(luoctl retrieve vm 1 -)" first
+                assert_eq "vm 3" "$(luoctl retrieve vm 3 -)" plain
+                assert_eq "the road" "$(luoctl report --json | python3 -c 'import json, sys; print(json.load(sys.stdin)["road"])')" logind
+                assert_eq "two reports and more" "$(($(luoctl report --list | grep -c 'done') >= 2))" 1
+                luoctl renew vm
+                load_kernel
+                sync
+                systemctl start --no-block kexec.target
+                sleep infinity
+                ;;
+        4)
+                assert_eq "vm 1" "$(luoctl retrieve vm 1 -)" first
+                assert_eq "the road" "$(luoctl report --json | python3 -c 'import json, sys; print(json.load(sys.stdin)["road"])')" kexec.target
+                luoctl finish vm
+                ;;
+esac
