@@ -284,3 +284,27 @@ int encode_event(const Event *event, JsonMode mode, char **ret) {
                 return -ENOMEM;
         return print(o, mode, ret);
 }
+
+int encode_report(const char *report, JsonMode mode, char **ret) {
+        _cleanup_(json_putp) json_object *o = json_tokener_parse(report);
+
+        return json_object_is_type(o, json_type_object) ? print(o, mode, ret) : -EBADMSG;
+}
+
+static json_object *new_report_row(const ReportRow *row) {
+        _cleanup_(json_putp) json_object *o = json_object_new_object();
+
+        if (!o || add_u64(o, "id", row->id) < 0 || add_string(o, "road", row->road) < 0 ||
+            add_string(o, "result", row->result) < 0 || add_u64(o, "realtime", row->realtime) < 0)
+                return NULL;
+        return TAKE_PTR(o);
+}
+
+int encode_report_rows(const ReportRow *rows, size_t n, JsonMode mode, char **ret) {
+        _cleanup_(json_putp) json_object *a = json_object_new_array();
+
+        for (size_t i = 0; a && i < n; i++)
+                if (append(a, new_report_row(rows + i)) < 0)
+                        return -ENOMEM;
+        return a ? print(a, mode, ret) : -ENOMEM;
+}

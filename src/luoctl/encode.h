@@ -31,6 +31,17 @@ int encode_findings(const Findings *findings, JsonMode mode, char **ret);
 /* The session that `create` made. */
 int encode_created(const char *name, const char *path, JsonMode mode, char **ret);
 
+/* The report that luod gave as JSON, whatever is in it. -EBADMSG if it is no JSON. */
+int encode_report(const char *report, JsonMode mode, char **ret);
+
+/* A line of `report --list`; the strings are borrowed. */
+typedef struct ReportRow {
+        uint64_t id;
+        const char *road, *result;
+        uint64_t realtime; /* µs since the epoch; 0: not known */
+} ReportRow;
+int encode_report_rows(const ReportRow *rows, size_t n, JsonMode mode, char **ret);
+
 /* A line of `monitor`. */
 typedef struct Event {
         uint64_t timestamp;            /* µs since the epoch */

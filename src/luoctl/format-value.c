@@ -83,6 +83,24 @@ const char *format_age(char buffer[static FORMAT_AGE_MAX], uint64_t now, uint64_
         return buffer;
 }
 
+const char *format_span(char buffer[static FORMAT_SPAN_MAX], uint64_t usec) {
+        uint64_t tenths = (usec + USEC_PER_SEC / 20) / (USEC_PER_SEC / 10);
+
+        if (usec == 0)
+                snprintf(buffer, FORMAT_SPAN_MAX, "0s");
+        else if (usec < 1000)
+                snprintf(buffer, FORMAT_SPAN_MAX, "%" PRIu64 "us", usec);
+        else if (usec < USEC_PER_SEC)
+                snprintf(buffer, FORMAT_SPAN_MAX, "%" PRIu64 "ms", usec / 1000);
+        else if (tenths < 600 && tenths % 10 == 0)
+                snprintf(buffer, FORMAT_SPAN_MAX, "%" PRIu64 "s", tenths / 10);
+        else if (tenths < 600)
+                snprintf(buffer, FORMAT_SPAN_MAX, "%" PRIu64 ".%" PRIu64 "s", tenths / 10, tenths % 10);
+        else
+                format_seconds(buffer, FORMAT_SPAN_MAX, (usec + USEC_PER_SEC / 2) / USEC_PER_SEC);
+        return buffer;
+}
+
 const char *format_time(char buffer[static FORMAT_TIME_MAX], uint64_t usec) {
         time_t seconds = (time_t) (usec / USEC_PER_SEC);
         struct tm tm;

@@ -76,6 +76,19 @@ static const Verb verbs[] = {
                 .run = verb_retrieve,
         },
         {
+                .name = "was-restored",
+                .arguments = "SESSION",
+                .summary = "Tell whether a live update brought a session",
+                .description =
+                        "For a program that starts and must know whether to claim what was kept or to begin\n"
+                        "afresh. Exits with 0 if SESSION is an incoming session of yours, with 1 if there is none,\n"
+                        "with 13 if something in it did not come back, and with other statuses if that can't be\n"
+                        "told. Prints nothing but errors.",
+                .min_arguments = 1,
+                .max_arguments = 1,
+                .run = verb_was_restored,
+        },
+        {
                 .name = "set-metadata",
                 .arguments = "SESSION KEY=VALUE...",
                 .summary = "Change a session's metadata",
@@ -101,8 +114,8 @@ static const Verb verbs[] = {
                 .summary = "Keep unclaimed sessions over the next live update, too",
                 .description =
                         "Keeps incoming sessions over the next live update for owners who do not come. They stay\n"
-                        "unclaimed, and are there again after that update. With --all those are all of which no\n"
-                        "file was retrieved. Only root may.",
+                        "unclaimed, and are there again after that update. With --all those are all that\n"
+                        "were not claimed. Only root may.",
                 .options = OPTION_ALL,
                 .min_arguments = 0,
                 .max_arguments = -1,
@@ -148,7 +161,7 @@ static const Verb verbs[] = {
                 .summary = "Tell what stands in the way of a live update",
                 .description =
                         "Lists what luod found about this host, and what to do about it. The exit status is\n"
-                        "0 if all is well, 10 if there are warnings, 11 if objects can't be kept.",
+                        "0 if all is well, 10 if there are warnings, 11 if something blocks a live update.",
                 .options = OPTION_JSON | OPTION_NO_LEGEND,
                 .run = verb_check,
         },
@@ -179,6 +192,18 @@ static const Verb verbs[] = {
                 .summary = "Drop the kernel that is loaded",
                 .description = "Drops the kernel that is loaded to come next, whoever loaded it. Only root may.",
                 .run = verb_unload,
+        },
+        {
+                .name = "report",
+                .arguments = "[ID]",
+                .summary = "Tell what became of a live update",
+                .description =
+                        "Shows when each stage of the live update began, what became of each session and who was\n"
+                        "waited for: of the newest, or of the one with the number ID. Root sees all, others what\n"
+                        "concerns their own sessions.",
+                .options = OPTION_JSON | OPTION_PLOT | OPTION_LIST | OPTION_NO_LEGEND,
+                .max_arguments = 1,
+                .run = verb_report,
         },
         {
                 .name = "monitor",

@@ -20,6 +20,8 @@ enum {
         ARG_FORCE,
         ARG_AUTO_RENEW,
         ARG_ALL,
+        ARG_PLOT,
+        ARG_LIST,
 };
 
 static const struct option long_options[] = {
@@ -39,6 +41,8 @@ static const struct option long_options[] = {
         { "force", no_argument, NULL, ARG_FORCE },
         { "auto-renew", no_argument, NULL, ARG_AUTO_RENEW },
         { "all", no_argument, NULL, ARG_ALL },
+        { "plot", no_argument, NULL, ARG_PLOT },
+        { "list", no_argument, NULL, ARG_LIST },
         {},
 };
 
@@ -72,6 +76,8 @@ static const struct {
           "With this command line instead" },
         { OPTION_FORCE, "--force", "--force",
           "Load it although what is kept would be lost" },
+        { OPTION_PLOT, "--plot", "--plot", "Print a picture of it (SVG)" },
+        { OPTION_LIST, "--list", "--list", "List all reports there are" },
 };
 
 const Verb *verb_find(const Verb *verbs, const char *name) {
@@ -171,6 +177,14 @@ static ExitStatus take_option(Options *o, int c, const char *word, unsigned *giv
         case ARG_LABEL:
                 o->label = optarg;
                 *given |= OPTION_LABEL;
+                return STATUS_OK;
+        case ARG_PLOT:
+                o->plot = true;
+                *given |= OPTION_PLOT;
+                return STATUS_OK;
+        case ARG_LIST:
+                o->list = true;
+                *given |= OPTION_LIST;
                 return STATUS_OK;
         case ARG_METADATA:
                 *given |= OPTION_METADATA;

@@ -26,8 +26,10 @@ typedef enum OptionFlags {
         OPTION_APPEND = 1 << 9,
         OPTION_CMDLINE = 1 << 10,
         OPTION_FORCE = 1 << 11,
-        OPTION_AUTO_RENEW = 1 << 12,
-        OPTION_ALL = 1 << 13,
+        OPTION_PLOT = 1 << 12,
+        OPTION_LIST = 1 << 13,
+        OPTION_AUTO_RENEW = 1 << 14,
+        OPTION_ALL = 1 << 15,
 } OptionFlags;
 
 typedef struct Verb {
@@ -61,6 +63,8 @@ struct Options {
         bool no_initrd;
         bool reuse_cmdline;
         bool force;
+        bool plot;
+        bool list;
         bool auto_renew;
         bool all;
 };

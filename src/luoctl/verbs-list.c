@@ -130,6 +130,21 @@ static void print_renewal(const SessionInfo *info) {
         }
 }
 
+static void print_claim(const SessionInfo *info) {
+        char time[FORMAT_TIME_MAX], age[FORMAT_AGE_MAX];
+
+        if (!strempty(info->claim)[0])
+                return;
+        print_key("Claim", SESSION_KEY_WIDTH);
+        print_text(info->claim);
+        if (info->error != 0)
+                printf(", %s (errno %" PRIu32 ")", strerror((int) info->error), info->error);
+        if (info->claimed_timestamp != 0)
+                printf(", %s (%s)", format_time(time, info->claimed_timestamp),
+                       format_age(age, now_realtime(), info->claimed_timestamp));
+        putchar('\n');
+}
+
 static void print_session(const Options *o, const SessionInfo *info) {
         char user[FORMAT_USER_MAX], size[FORMAT_BYTES_MAX];
         uint64_t sum = 0;
@@ -146,6 +161,7 @@ static void print_session(const Options *o, const SessionInfo *info) {
         printf(" (uid %" PRIu32 ")\n", info->owner);
         print_created(info);
         print_renewal(info);
+        print_claim(info);
         print_flags(&info->flags);
         print_metadata(&info->metadata);
         print_key("Files", SESSION_KEY_WIDTH);

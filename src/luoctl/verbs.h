@@ -8,6 +8,7 @@
 ExitStatus verb_status(const Options *options);
 ExitStatus verb_list(const Options *options);
 ExitStatus verb_show(const Options *options);
+ExitStatus verb_was_restored(const Options *options);
 ExitStatus verb_identify(const Options *options);
 ExitStatus verb_check(const Options *options);
 ExitStatus verb_reload(const Options *options);
@@ -23,5 +24,7 @@ ExitStatus verb_discard(const Options *options);
 
 ExitStatus verb_load(const Options *options);
 ExitStatus verb_unload(const Options *options);
+
+ExitStatus verb_report(const Options *options);
 
 ExitStatus verb_monitor(const Options *options);

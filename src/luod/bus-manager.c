@@ -7,6 +7,8 @@
 #include "build-config.h"
 #include "bus-error.h"
 #include "bus-names.h"
+#include "bus-update.h"
+#include "bus-report.h"
 #include "bus.h"
 #include "check.h"
 #include "identify.h"
@@ -356,19 +358,6 @@ static int method_identify(sd_bus_message *m, void *userdata, sd_bus_error *rete
 
 /* --- the kernel that comes next */
 
-/* The bus policy says so, too. */
-static int check_root(sd_bus_message *m, sd_bus_error *reterr) {
-        Failure failure = FAILURE_INIT;
-        uid_t uid;
-        int r;
-
-        r = bus_caller_uid(m, &uid);
-        if (r < 0 || uid == 0)
-                return r;
-        (void) failure_set(&failure, FAILURE_NOT_PERMITTED, "Only root decides which kernel comes next");
-        return bus_error_set_failure(reterr, &failure);
-}
-
 static int read_load_options(sd_bus_message *m, LoadOptions *ret, sd_bus_error *reterr) {
         LoadOptions options = {};
         int r;
@@ -423,7 +412,7 @@ static int method_load_kernel(sd_bus_message *m, void *userdata, sd_bus_error *r
         if (r >= 0)
                 r = read_load_options(m, &options, reterr_error);
         if (r >= 0)
-                r = check_root(m, reterr_error);
+                r = bus_check_root(m, "Which kernel comes next", reterr_error);
         if (r < 0)
                 return r;
 
@@ -441,7 +430,7 @@ static int method_unload_kernel(sd_bus_message *m, void *userdata, sd_bus_error 
         Failure failure = FAILURE_INIT;
         int r;
 
-        r = check_root(m, reterr_error);
+        r = bus_check_root(m, "Which kernel comes next", reterr_error);
         if (r < 0)
                 return r;
         r = operation_unload_kernel(b->manager, on_target_done, sd_bus_message_ref(m), &failure);
@@ -494,7 +483,7 @@ static int get_string(sd_bus *bus,
         if (streq(property, "Version"))
                 value = PROJECT_VERSION;
         else if (streq(property, "State"))
-                value = m->stopping ? "stopping" : "idle";
+                value = m->stopping ? "stopping" : update_state_to_string(m->update.state);
         else if (streq(property, "KernelSupport"))
                 value = luo_support_to_string(m->support);
         else if (streq(property, "KernelSupportMessage"))
@@ -547,7 +536,9 @@ static int get_u64(sd_bus *bus,
         Manager *m = ((Bus *) userdata)->manager;
 
         return sd_bus_message_append(reply, "t",
-                                     streq(property, "Generation") ? m->state.head.generation : m->state.kept_bytes);
+                                     streq(property, "Generation")             ? m->state.head.generation
+                                             : streq(property, "UpdateDeadline") ? m->update.deadline
+                                                                                 : m->state.kept_bytes);
 }
 
 static int get_booted(sd_bus *bus,
@@ -576,21 +567,46 @@ static const sd_bus_vtable manager_vtable[] = {
         SD_BUS_METHOD_WITH_ARGS("Check", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(ssss)", findings), method_check,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Reload", SD_BUS_NO_ARGS, SD_BUS_RESULT("as", messages), method_reload, /* root's */ 0),
-        /* For root alone, says check_root(). */
+        /* For root alone, says bus_check_root(). */
         SD_BUS_METHOD_WITH_ARGS("LoadKernel", SD_BUS_ARGS("h", kernel, "h", initrd, "s", cmdline, "a{sv}", options),
                                 SD_BUS_NO_RESULT, method_load_kernel, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("UnloadKernel", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, method_unload_kernel,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Update", SD_BUS_ARGS("a{sv}", options), SD_BUS_NO_RESULT, bus_method_update,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Cancel", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, bus_method_cancel, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Inhibit", SD_BUS_ARGS("s", what, "s", who, "s", why, "s", mode), SD_BUS_RESULT("h", lock),
+                                bus_method_inhibit, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("ListInhibitors", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(ssssuu)", inhibitors),
+                                bus_method_list_inhibitors, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_SIGNAL_WITH_ARGS("PrepareForUpdate", SD_BUS_ARGS("b", start, "t", deadline), 0),
+        SD_BUS_SIGNAL_WITH_ARGS("UpdateFinished", SD_BUS_ARGS("s", result, "s", message), 0),
+        SD_BUS_METHOD_WITH_ARGS("GetReport", SD_BUS_NO_ARGS, SD_BUS_RESULT("s", report), bus_method_get_report,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("GetReportOf", SD_BUS_ARGS("t", id), SD_BUS_RESULT("s", report), bus_method_get_report_of,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("ListReports", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(tsst)", reports), bus_method_list_reports,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_SIGNAL_WITH_ARGS("SessionNew", SD_BUS_ARGS("s", name, "o", session), 0),
         SD_BUS_SIGNAL_WITH_ARGS("SessionRemoved", SD_BUS_ARGS("s", name, "o", session, "s", how), 0),
         SD_BUS_PROPERTY("Version", "s", get_string, 0, CONST_PROPERTY),
         SD_BUS_PROPERTY("State", "s", get_string, 0, EMITS),
+        SD_BUS_PROPERTY("UpdateDeadline", "t", get_u64, 0, EMITS),
+        SD_BUS_PROPERTY("WaitingFor", "a(sss)", bus_get_waiting_for, 0, SD_BUS_VTABLE_PROPERTY_EMITS_INVALIDATION),
         SD_BUS_PROPERTY("Generation", "t", get_u64, 0, CONST_PROPERTY),
         SD_BUS_PROPERTY("BootedByLiveUpdate", "b", get_booted, 0, CONST_PROPERTY),
         SD_BUS_PROPERTY("KernelSupport", "s", get_string, 0, CONST_PROPERTY),
         SD_BUS_PROPERTY("KernelSupportMessage", "s", get_string, 0, CONST_PROPERTY),
         SD_BUS_PROPERTY("Custody", "s", get_string, 0, EMITS),
         SD_BUS_PROPERTY("Ledger", "s", get_string, 0, CONST_PROPERTY),
+        SD_BUS_PROPERTY("Restore", "s", bus_get_restore, 0, EMITS),
+        SD_BUS_PROPERTY("RestoreMessage", "s", bus_get_restore, 0, EMITS),
+        SD_BUS_PROPERTY("NIncoming", "u", bus_get_restore_count, 0, EMITS),
+        SD_BUS_PROPERTY("NUnclaimed", "u", bus_get_restore_count, 0, EMITS),
+        SD_BUS_PROPERTY("NClaimed", "u", bus_get_restore_count, 0, EMITS),
+        SD_BUS_PROPERTY("NFailed", "u", bus_get_restore_count, 0, EMITS),
+        SD_BUS_PROPERTY("NRenewed", "u", bus_get_restore_count, 0, EMITS),
+        SD_BUS_PROPERTY("NEnded", "u", bus_get_restore_count, 0, EMITS),
         SD_BUS_PROPERTY("LoadedKernel", "a{sv}", get_loaded_kernel, 0, EMITS),
         SD_BUS_PROPERTY("NSessions", "u", get_u32, 0, EMITS),
         SD_BUS_PROPERTY("NFiles", "u", get_u32, 0, EMITS),

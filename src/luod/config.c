@@ -17,8 +17,16 @@ const ConfigItem config_items[] = {
         { "Limits", "Files", CONFIG_UNSIGNED, FIELD(files), FILES_MAX, 0, FILES_MAX },
         { "Limits", "Parts", CONFIG_UNSIGNED, FIELD(parts), PARTS_MAX, PARTS_LEAST, PARTS_MAX },
         { "Limits", "MemoryReserve", CONFIG_SIZE, FIELD(memory_reserve), MEMORY_RESERVE, 0, MEMORY_RESERVE_MAX },
+        { "Update", "PrepareTimeout", CONFIG_TIME, FIELD(prepare_timeout), PREPARE_TIMEOUT_USEC, PREPARE_TIMEOUT_LEAST_USEC,
+          PREPARE_TIMEOUT_MAX_USEC },
+        { "Update", "ProtectReboot", CONFIG_BOOL, FIELD(protect_reboot), true, 0, 0 },
         { "Device", "BusyTimeout", CONFIG_TIME, FIELD(busy_timeout), DEVICE_BUSY_TIMEOUT_USEC,
           DEVICE_BUSY_TIMEOUT_LEAST_USEC, DEVICE_BUSY_TIMEOUT_MAX_USEC },
+        { "Restore", "OnRestored", CONFIG_UNIT, FIELD(on_restored), 0, 0, 0 },
+        { "Restore", "OnClaimed", CONFIG_UNIT, FIELD(on_claimed), 0, 0, 0 },
+        { "Restore", "OnFinished", CONFIG_UNIT, FIELD(on_finished), 0, 0, 0 },
+        { "Restore", "OnImpaired", CONFIG_UNIT, FIELD(on_impaired), 0, 0, 0 },
+        { "Report", "Keep", CONFIG_UNSIGNED, FIELD(report_keep), REPORTS_KEEP, 1, REPORTS_KEEP_MAX },
         {},
 };
 

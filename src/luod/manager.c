@@ -8,6 +8,8 @@
 #include "parking.h"
 #include "parts.h"
 #include "probe.h"
+#include "restored.h"
+#include "unit-file.h"
 
 int manager_new(sd_event *event, const LuoOps *luo, const char *runtime_dir, Manager **ret) {
         _cleanup_(manager_freep) Manager *m = malloc(sizeof(*m));
@@ -15,18 +17,22 @@ int manager_new(sd_event *event, const LuoOps *luo, const char *runtime_dir, Man
 
         if (!m)
                 return -ENOMEM;
-        *m = (Manager) {
+        *m = (Manager){
                 .event = sd_event_ref(event),
+                .unit_directories = unit_directories,
                 .luo = luo,
                 .store = STORE_NULL,
+                .protect = PROTECT_NULL,
                 .target = { .kexec = kexec_kernel_ops(), .boot_dir = "/boot" },
                 .runtime_dir = strdup(runtime_dir),
         };
         config_set_defaults(&m->config);
+        m->reports.next_id = 1;
         list_init(&m->parked);
         list_init(&m->probes);
         list_init(&m->identifications);
         list_init(&m->spare_waiters);
+        participants_init(&m->participants);
         state_init(&m->state);
         workers_init(&m->workers, event);
         if (!m->runtime_dir)
@@ -66,34 +72,42 @@ Manager *manager_free(Manager *m) {
         m->hooks = (ManagerHooks) {};
         sd_event_source_disable_unref(m->upkeep);
         renewals_done(m);
+        update_done(m);
         custody_free(m->custody);
         workers_done(&m->workers);
         probe_free_all(m);
         abandon_jobs(m);
         target_done(&m->target);
+        reports_done(&m->reports);
         store_done(&m->store);
         parking_free_all(m);
+        restored_done(m);
         state_done(&m->state);
+        config_reset(config_items, &m->config);
         sd_event_unref(m->event);
         free(m->runtime_dir);
         free(m);
         return NULL;
 }
 
-void manager_configure(Manager *m, const Config *config) {
+void manager_configure(Manager *m, Config *config) {
         Config former = m->config;
 
         m->config = *config;
-        if (former.sessions_per_user != config->sessions_per_user)
+        *config = (Config) {};
+        if (former.sessions_per_user != m->config.sessions_per_user)
                 manager_emit(m, "LimitSessionsPerUser");
-        if (former.files_per_user != config->files_per_user)
+        if (former.files_per_user != m->config.files_per_user)
                 manager_emit(m, "LimitFilesPerUser");
-        if (former.files != config->files)
+        if (former.files != m->config.files)
                 manager_emit(m, "LimitFiles");
-        if (former.parts != config->parts) {
+        if (former.protect_reboot != m->config.protect_reboot)
+                protect_refresh(m);
+        if (former.parts != m->config.parts) {
                 manager_emit(m, "LimitParts");
                 parts_upkeep(m); /* there may be room for spares now */
         }
+        config_reset(config_items, &former);
 }
 
 int manager_reload(Manager *m, config_message_fn message, void *userdata) {
@@ -111,6 +125,7 @@ int manager_reload(Manager *m, config_message_fn message, void *userdata) {
 void manager_stop(Manager *m, void (*idle)(Manager *manager, void *userdata), void *userdata) {
         m->stopping = true;
         manager_emit(m, "State");
+        reports_flush(m);
         job_refuse_spare_waiters(m);
         m->idle = idle;
         m->idle_userdata = userdata;
@@ -136,6 +151,8 @@ static int check_custody(Manager *m, Failure *ret) {
 }
 
 int manager_check_ready(Manager *m, bool keeps, Failure *ret) {
+        int r;
+
         if (m->stopping)
                 return failure_set(ret, FAILURE_SHUTTING_DOWN,
                                    "luod is being stopped and takes no new requests; ask again when it is back");
@@ -143,7 +160,10 @@ int manager_check_ready(Manager *m, bool keeps, Failure *ret) {
                 return failure_set(ret, FAILURE_IMPAIRED, "%s", luo_support_message(m->support));
         if (m->support != LUO_SUPPORTED)
                 return failure_set(ret, FAILURE_KERNEL_UNSUPPORTED, "%s", luo_support_message(m->support));
-        return keeps ? check_custody(m, ret) : 0;
+        if (!keeps)
+                return 0;
+        r = update_check_open(m, ret);
+        return r < 0 ? r : check_custody(m, ret);
 }
 
 int manager_check_access(const Session *session, uid_t uid, Failure *ret) {

@@ -123,6 +123,9 @@ static const Field session_fields[] = {
         U64(SessionRecord, created_generation),
         BOOL(SessionRecord, answered),
         NUMBER(SessionRecord, flags, UINT32_MAX),
+        FIELD(SessionRecord, "participates", participates, FIELD_BOOL, .optional = true),
+        FIELD(SessionRecord, "unready", unready, FIELD_BOOL, .optional = true),
+        FIELD(SessionRecord, "claimed", claimed, FIELD_U64, .optional = true),
         FIELD(SessionRecord, "auto_renew", auto_renew, FIELD_BOOL, .optional = true),
         FIELD(SessionRecord, "carrying", carrying, FIELD_BOOL, .optional = true),
         FIELD(SessionRecord, "carried", carried, FIELD_NUMBER, .max = UINT32_MAX, .optional = true),
@@ -372,6 +375,8 @@ static bool field_is_absent(const Field *field, const void *record) {
                 return !((const MetaRecord *) record)->value;
         if (!field->optional)
                 return false;
+        if (field->kind == FIELD_U64)
+                return load_u64(p) == 0;
         return field->kind == FIELD_NUMBER ? load_u32(p) == 0 : *(const char *) p == '\0';
 }
 

@@ -53,6 +53,7 @@ typedef struct Renewal {
         bool carry;          /* its owner has not claimed it, nor asked for this */
         uint64_t holes;      /* of the part's files; counted in Manager.holes_in_flight */
         bool may_go_back;    /* it is certain that nothing was finished yet */
+        bool claims;         /* it is the owner's */
 } Renewal;
 
 static void renewal_next(Renewal *r);
@@ -165,10 +166,13 @@ static int collect_files(Renewal *r, bool intents) {
 static void renewal_commit(Renewal *r) {
         Manager *m = r->job.manager;
         Session *s = r->job.session;
-        SessionRecord before = s->record;
+        SessionRecord before;
         int error;
         Part *p;
 
+        if (r->claims)
+                restored_claim(m, s);
+        before = s->record;
         LIST_FOREACH(&s->parts, Part, session_link, p)
                 if (!p->outgoing) /* did not come over the last live update */
                         s->flags |= SESSION_PARTS_MISSING;
@@ -183,8 +187,10 @@ static void renewal_commit(Renewal *r) {
                 return;
         }
         stop_point("renew:commit");
+        reports_ended(m, s, REPORT_RENEWED);
         manager_emit_session(m, s, "Direction");
         manager_emit_session(m, s, "Carried");
+        restored_session_left(m, s);
         manager_emit_session(m, s, "Files");
         job_end(&r->job, /* failure= */ NULL);
 }
@@ -812,6 +818,13 @@ static void count_all_holes(void *arg, WorkerReply *reply) {
         }
 }
 
+static bool has_retrieved_files(const Session *s) {
+        for (size_t i = 0; i < s->n_files; i++)
+                if (s->files[i]->record.state == FILE_RETRIEVED)
+                        return true;
+        return false;
+}
+
 /* Only files that somebody has had have holes. Once a part is renewed there is no way back, so all of them are looked at
  * before. */
 static void check_holes(Renewal *r) {
@@ -822,7 +835,7 @@ static void check_holes(Renewal *r) {
         int error;
         Part *p;
 
-        if (!session_is_claimed(s)) {
+        if (!has_retrieved_files(s)) {
                 begin(r);
                 return;
         }
@@ -899,13 +912,11 @@ static int check_complete(const Session *s, Failure *ret) {
 }
 
 bool session_is_claimed(const Session *s) {
-        for (size_t i = 0; i < s->n_files; i++)
-                if (s->files[i]->record.state == FILE_RETRIEVED)
-                        return true;
-        return false;
+        return s->record.claimed > 0;
 }
 
-static int renewal_submit(Manager *m, Session *session, bool carry, job_done_fn done, void *userdata, Failure *ret) {
+static int
+renewal_submit(Manager *m, Session *session, bool carry, bool claims, job_done_fn done, void *userdata, Failure *ret) {
         Renewal *renewal;
         int r;
 
@@ -926,6 +937,7 @@ static int renewal_submit(Manager *m, Session *session, bool carry, job_done_fn 
         renewal = renewal_new(m, session, carry, done, userdata);
         if (!renewal)
                 return failure_set_errno(ret, -ENOMEM, "Can't renew the session");
+        renewal->claims = claims;
         return job_submit(&renewal->job, ret);
 }
 
@@ -935,7 +947,7 @@ int operation_renew(Manager *m, Session *session, uid_t uid, job_done_fn done, v
         r = manager_check_access(session, uid, ret);
         if (r < 0)
                 return r;
-        return renewal_submit(m, session, /* carry= */ false, done, userdata, ret);
+        return renewal_submit(m, session, /* carry= */ false, /* claims= */ uid == session->record.uid, done, userdata, ret);
 }
 
 int operation_carry(Manager *m, Session *session, uid_t uid, job_done_fn done, void *userdata, Failure *ret) {
@@ -947,11 +959,12 @@ int operation_carry(Manager *m, Session *session, uid_t uid, job_done_fn done, v
         if (uid != 0)
                 return failure_set(ret, FAILURE_NOT_PERMITTED,
                                    "Only root may carry a session for an owner who does not come; its owner calls Renew()");
-        return renewal_submit(m, session, /* carry= */ true, done, userdata, ret);
+        return renewal_submit(m, session, /* carry= */ true, /* claims= */ false, done, userdata, ret);
 }
 
 int operation_renew_unasked(Manager *m, Session *session, Failure *ret) {
-        return renewal_submit(m, session, /* carry= */ !session_is_claimed(session), /* done= */ NULL, /* userdata= */ NULL, ret);
+        return renewal_submit(m, session, /* carry= */ !session_is_claimed(session), /* claims= */ false, /* done= */ NULL,
+                              /* userdata= */ NULL, ret);
 }
 
 int operation_continue_renewal(Manager *m, Session *session) {

@@ -20,6 +20,7 @@ typedef struct Retrieval {
         int *sessions;       /* fd of each one's part; borrowed */
         int *fds;            /* the results */
         size_t n_fds;
+        bool claims;         /* it is the owner's */
 } Retrieval;
 
 static void retrieval_free(Job *job) {
@@ -88,6 +89,10 @@ static void retrieval_failed(Retrieval *r, WorkerReply *reply) {
                 f->record.state = FILE_FAILED;
                 f->record.error = -reply->error;
                 (void) store_put_file(&m->store, f);
+                if (r->claims)
+                        restored_claim(m, s);
+                restored_session_failed(m, s);
+                reports_file_failed(m, s, f);
         }
         failure_set(&r->job.failure, FAILURE_RETRIEVE_FAILED,
                     "The kernel can't bring back the file under token %llu of session '%s': %s. This is final; see "
@@ -136,6 +141,10 @@ static void on_retrieved(WorkerReply *reply, void *userdata) {
                 f->record.state = FILE_RETRIEVED;
                 if (store_put_file(&m->store, f) < 0) /* then the next Retrieve() puts owner and mode right again */
                         continue;
+        }
+        if (r->claims) {
+                restored_claim(m, s);
+                reports_claimed(m, s);
         }
         stop_point("retrieve:commit");
         manager_emit_session(m, s, "Files");
@@ -261,6 +270,7 @@ int operation_retrieve(Manager *m,
                 .records = calloc(n + 1, sizeof(FileRecord)),
                 .sessions = calloc(n + 1, sizeof(int)),
                 .fds = calloc(n + 1, sizeof(int)),
+                .claims = uid == session->record.uid,
         };
         if (!r->tokens || !r->records || !r->sessions || !r->fds) {
                 retrieval_free(&r->job);

@@ -205,8 +205,8 @@ after() {
         exits 1 luoctl retrieve ctl 1 /nonexistent/out
         exits 3 luoctl retrieve ctl 77
         exits 12 luoctl preserve ctl 5 "$VM_STATE/in"
-        assert_check '^warning  *incoming: '
-        exits 10 luoctl check
+        assert_check "^blocks  *incoming: 'ctl' "
+        exits 11 luoctl check
         exits 0 luoctl finish ctl
         exits 3 luoctl finish ctl
 }

@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
+#include <systemd/sd-journal.h>
 #include <unistd.h>
 
 #include "changeover.h"
@@ -59,10 +60,12 @@ World *world_new(void) {
 
         if (!w)
                 abort();
+        (void) sd_journal_print(LOG_DEBUG, "luod's tests"); /* the first line opens a socket for all that follow */
         w->n_fds_at_start = count_fds();
         fake_kernel_init(&w->kernel);
         fake_store_init(&w->store);
         fake_kexec_init(&w->kexec);
+        fake_logind_init(&w->logind);
         new_boot(w);
         if (!make_dir(w))
                 return world_free(w);
@@ -74,6 +77,7 @@ World *world_free(World *w) {
                 return NULL;
 
         world_kill(w);
+        fake_logind_done(&w->logind);
         fake_store_done(&w->store);
         fake_kernel_done(&w->kernel);
         clear_dir(w->dir);
@@ -188,11 +192,21 @@ int world_start(World *w) {
         w->manager->workers.inline_ = !w->with_workers;
         w->manager->config_directories = w->config_directories;
         assert_int_equal(manager_reload(w->manager, on_config_message, w), 0);
+        if (w->unit_directories)
+                w->manager->unit_directories = w->unit_directories;
         w->manager->target.kexec = &w->kexec.ops;
         w->manager->target.boot_dir = w->dir;
+        w->manager->reports.hooks = w->report_hooks;
+        if (w->reports_dir)
+                assert_int_equal(reports_open(w->manager, w->reports_dir), 0);
         r = restore(w);
         if (r < 0)
                 return r;
+        if (!w->remote_luo) {
+                LogindEvents events = update_logind_events(w->manager);
+
+                w->manager->logind = fake_logind_connect(&w->logind, &events);
+        }
 
         if (!w->no_custodian) {
                 w->manager->custody = w->remote_custody_new ? w->remote_custody_new(w->event)
@@ -209,8 +223,13 @@ int world_start(World *w) {
         if (w->changeover_error < 0 || w->remote_luo)
                 return w->changeover_error;
 
+        reports_restore(w->manager);
+        update_restore(w->manager);
         client_connect(w, OTHER);
         client_connect(w, ROOT); /* the last one hears the signals */
+        update_resume(w->manager);
+        w->manager->unit_starter = fake_units_new(&w->units);
+        restored_start(w->manager);
         world_settle(w);
         return 0;
 }
@@ -227,7 +246,7 @@ void world_kill(World *w) {
 
 void world_new_boot(World *w) {
         clear_dir(w->dir);
-        w->kexec.loaded = false;
+        w->kexec.loaded = w->logind.shutting_down = false;
         new_boot(w);
 }
 
@@ -333,10 +352,12 @@ void world_time_passes(World *w) {
 /* --- comparing */
 
 static void dump_session(FILE *f, const Session *s) {
-        fprintf(f, "session %s sid %llu uid %u %s %s answered %d created %llu auto-renew %d carrying %d carried %u\n",
+        fprintf(f, "session %s sid %llu uid %u %s %s answered %d created %llu auto-renew %d carrying %d carried %u "
+                "claimed %llu\n",
                 s->record.name, (unsigned long long) s->sid, (unsigned) s->record.uid,
                 direction_to_string(s->record.direction), session_state_to_string(s->record.state), s->record.answered,
-                (unsigned long long) s->record.created, s->record.auto_renew, s->record.carrying, s->record.carried);
+                (unsigned long long) s->record.created, s->record.auto_renew, s->record.carrying, s->record.carried,
+                (unsigned long long) s->record.claimed);
         for (size_t i = 0; i < s->n_files; i++) {
                 const FileRecord *r = &s->files[i]->record;
 

@@ -14,6 +14,8 @@
 #include "fake-custody.h"
 #include "fake-kernel.h"
 #include "fake-kexec.h"
+#include "fake-logind.h"
+#include "fake-units.h"
 #include "fd-util.h"
 #include "manager.h"
 #include "operations.h"
@@ -39,11 +41,17 @@ typedef struct World {
         FakeKernel kernel;
         FakeStore store;
         FakeKexec kexec;
+        FakeLogind logind;
+        FakeUnits units;
         bool no_custodian;       /* PID 1 can't be reached */
         char dir[40];            /* the runtime directory */
         char boot_id[BOOT_ID_SIZE];
         unsigned n_boots;
         const char *const *config_directories; /* where luod.conf is; NULL: luod is as built */
+        const char *const *unit_directories;   /* where luod.service is; NULL: where this host has its own */
+
+        const char *reports_dir; /* luod's state directory; NULL: it has none */
+        ReportHooks report_hooks;
 
         /* Where luod runs in another process (remote.h), and the rest of this is only its idea of the world. */
         const LuoOps *remote_luo;
