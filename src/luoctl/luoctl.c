@@ -114,8 +114,8 @@ static const Verb verbs[] = {
                 .summary = "Keep unclaimed sessions over the next live update, too",
                 .description =
                         "Keeps incoming sessions over the next live update for owners who do not come. They stay\n"
-                        "unclaimed, and are there again after that update. With --all those are all of which no\n"
-                        "file was retrieved. Only root may.",
+                        "unclaimed, and are there again after that update. With --all those are all that\n"
+                        "were not claimed. Only root may.",
                 .options = OPTION_ALL,
                 .min_arguments = 0,
                 .max_arguments = -1,

@@ -18,10 +18,10 @@ enum {
         ARG_APPEND,
         ARG_CMDLINE,
         ARG_FORCE,
-        ARG_PLOT,
-        ARG_LIST,
         ARG_AUTO_RENEW,
         ARG_ALL,
+        ARG_PLOT,
+        ARG_LIST,
 };
 
 static const struct option long_options[] = {
@@ -39,10 +39,10 @@ static const struct option long_options[] = {
         { "append", required_argument, NULL, ARG_APPEND },
         { "cmdline", required_argument, NULL, ARG_CMDLINE },
         { "force", no_argument, NULL, ARG_FORCE },
-        { "plot", no_argument, NULL, ARG_PLOT },
-        { "list", no_argument, NULL, ARG_LIST },
         { "auto-renew", no_argument, NULL, ARG_AUTO_RENEW },
         { "all", no_argument, NULL, ARG_ALL },
+        { "plot", no_argument, NULL, ARG_PLOT },
+        { "list", no_argument, NULL, ARG_LIST },
         {},
 };
 

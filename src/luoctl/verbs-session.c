@@ -385,10 +385,7 @@ static ExitStatus look_whether_unclaimed(sd_bus *bus, const SessionRow *row, boo
         status = client_get_session(bus, row->path, &info);
         if (status != STATUS_OK)
                 return status;
-        for (size_t i = 0; i < info.files.n_items; i++)
-                if (streq(info.files.items[i].state, "retrieved"))
-                        return STATUS_OK;
-        *ret = true;
+        *ret = streq(strempty(info.claim), "unclaimed");
         return STATUS_OK;
 }
 

@@ -281,6 +281,18 @@ static int method_renew(sd_bus_message *m, void *userdata, sd_bus_error *reterr_
         return accepted(r, m, &failure, reterr_error);
 }
 
+static int method_carry(sd_bus_message *m, void *userdata, sd_bus_error *reterr_error) {
+        Failure failure = FAILURE_INIT;
+        uid_t uid;
+        int r;
+
+        r = bus_caller_uid(m, &uid);
+        if (r < 0)
+                return r;
+        r = operation_carry(bus_of(m)->manager, userdata, uid, on_done, sd_bus_message_ref(m), &failure);
+        return accepted(r, m, &failure, reterr_error);
+}
+
 static int method_set_ready(sd_bus_message *m, void *userdata, sd_bus_error *reterr_error) {
         Failure failure = FAILURE_INIT;
         int ready, r;
@@ -293,18 +305,6 @@ static int method_set_ready(sd_bus_message *m, void *userdata, sd_bus_error *ret
                 return r;
         r = operation_set_ready(bus_of(m)->manager, userdata, uid, ready, &failure);
         return r < 0 ? bus_error_set_failure(reterr_error, &failure) : sd_bus_reply_method_return(m, NULL);
-}
-
-static int method_carry(sd_bus_message *m, void *userdata, sd_bus_error *reterr_error) {
-        Failure failure = FAILURE_INIT;
-        uid_t uid;
-        int r;
-
-        r = bus_caller_uid(m, &uid);
-        if (r < 0)
-                return r;
-        r = operation_carry(bus_of(m)->manager, userdata, uid, on_done, sd_bus_message_ref(m), &failure);
-        return accepted(r, m, &failure, reterr_error);
 }
 
 /* Not in the introspection: for those who try. */
@@ -340,16 +340,16 @@ static int get_u64(PROPERTY_ARGS) {
                                                                          : s->record.created_generation);
 }
 
-static int get_ready(PROPERTY_ARGS) {
-        return sd_bus_message_append(reply, "b", (int) !((Session *) userdata)->record.unready);
-}
-
 static int get_carried(PROPERTY_ARGS) {
         return sd_bus_message_append(reply, "u", ((Session *) userdata)->record.carried);
 }
 
 static int get_auto_renew(PROPERTY_ARGS) {
         return sd_bus_message_append(reply, "b", ((Session *) userdata)->record.auto_renew);
+}
+
+static int get_ready(PROPERTY_ARGS) {
+        return sd_bus_message_append(reply, "b", (int) !((Session *) userdata)->record.unready);
 }
 
 static int get_flags(PROPERTY_ARGS) {
@@ -430,10 +430,10 @@ static const sd_bus_vtable session_vtable[] = {
                                 SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Renew", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, method_renew,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
-        SD_BUS_METHOD_WITH_ARGS("SetReady", SD_BUS_ARGS("b", ready), SD_BUS_NO_RESULT, method_set_ready,
-                                SD_BUS_VTABLE_UNPRIVILEGED),
         /* For root alone, says operation_carry(). */
         SD_BUS_METHOD_WITH_ARGS("Carry", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, method_carry,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("SetReady", SD_BUS_ARGS("b", ready), SD_BUS_NO_RESULT, method_set_ready,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Finish", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, method_finish,
                                 SD_BUS_VTABLE_UNPRIVILEGED),

@@ -71,8 +71,8 @@ Manager *manager_free(Manager *m) {
 
         m->hooks = (ManagerHooks) {};
         sd_event_source_disable_unref(m->upkeep);
-        update_done(m);
         renewals_done(m);
+        update_done(m);
         custody_free(m->custody);
         workers_done(&m->workers);
         probe_free_all(m);

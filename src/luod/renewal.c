@@ -189,8 +189,8 @@ static void renewal_commit(Renewal *r) {
         stop_point("renew:commit");
         reports_ended(m, s, before.carrying ? REPORT_CARRIED : REPORT_RENEWED);
         manager_emit_session(m, s, "Direction");
-        restored_session_left(m, s);
         manager_emit_session(m, s, "Carried");
+        restored_session_left(m, s);
         manager_emit_session(m, s, "Files");
         job_end(&r->job, /* failure= */ NULL);
 }
@@ -818,6 +818,13 @@ static void count_all_holes(void *arg, WorkerReply *reply) {
         }
 }
 
+static bool has_retrieved_files(const Session *s) {
+        for (size_t i = 0; i < s->n_files; i++)
+                if (s->files[i]->record.state == FILE_RETRIEVED)
+                        return true;
+        return false;
+}
+
 /* Only files that somebody has had have holes. Once a part is renewed there is no way back, so all of them are looked at
  * before. */
 static void check_holes(Renewal *r) {
@@ -828,7 +835,7 @@ static void check_holes(Renewal *r) {
         int error;
         Part *p;
 
-        if (!session_is_claimed(s)) {
+        if (!has_retrieved_files(s)) {
                 begin(r);
                 return;
         }
@@ -905,15 +912,11 @@ static int check_complete(const Session *s, Failure *ret) {
 }
 
 bool session_is_claimed(const Session *s) {
-        for (size_t i = 0; i < s->n_files; i++)
-                if (s->files[i]->record.state == FILE_RETRIEVED)
-                        return true;
-        return false;
+        return s->record.claimed > 0;
 }
 
-/* @claims: it is the owner who asks. */
-static int renewal_submit(
-                Manager *m, Session *session, bool carry, bool claims, job_done_fn done, void *userdata, Failure *ret) {
+static int
+renewal_submit(Manager *m, Session *session, bool carry, bool claims, job_done_fn done, void *userdata, Failure *ret) {
         Renewal *renewal;
         int r;
 

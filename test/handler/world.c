@@ -352,11 +352,12 @@ void world_time_passes(World *w) {
 /* --- comparing */
 
 static void dump_session(FILE *f, const Session *s) {
-        fprintf(f, "session %s sid %llu uid %u %s %s answered %d created %llu claimed %llu auto-renew %d carrying %d carried %u\n",
+        fprintf(f, "session %s sid %llu uid %u %s %s answered %d created %llu auto-renew %d carrying %d carried %u "
+                "claimed %llu\n",
                 s->record.name, (unsigned long long) s->sid, (unsigned) s->record.uid,
                 direction_to_string(s->record.direction), session_state_to_string(s->record.state), s->record.answered,
-                (unsigned long long) s->record.created, (unsigned long long) s->record.claimed, s->record.auto_renew,
-                s->record.carrying, s->record.carried);
+                (unsigned long long) s->record.created, s->record.auto_renew, s->record.carrying, s->record.carried,
+                (unsigned long long) s->record.claimed);
         for (size_t i = 0; i < s->n_files; i++) {
                 const FileRecord *r = &s->files[i]->record;
 
