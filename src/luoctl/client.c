@@ -141,8 +141,7 @@ static ExitStatus copy_path(sd_bus_message *reply, char **ret_path) {
         return STATUS_OK;
 }
 
-ExitStatus client_find_session(sd_bus *bus, const char *name, char **ret_path) {
-        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL, *reply = NULL;
+static ExitStatus new_get_session(sd_bus *bus, const char *name, sd_bus_message **ret) {
         ExitStatus status;
         int r;
 
@@ -151,17 +150,66 @@ ExitStatus client_find_session(sd_bus *bus, const char *name, char **ret_path) {
                 return STATUS_USAGE;
         }
 
-        status = client_new_call(bus, LUOD_OBJECT_PATH, "GetSession", &m);
+        status = client_new_call(bus, LUOD_OBJECT_PATH, "GetSession", ret);
         if (status != STATUS_OK)
                 return status;
-        r = sd_bus_message_append_basic(m, 's', name);
-        if (r < 0)
-                return client_message_failed(r);
+        r = sd_bus_message_append_basic(*ret, 's', name);
+        return r < 0 ? client_message_failed(r) : STATUS_OK;
+}
+
+ExitStatus client_find_session(sd_bus *bus, const char *name, char **ret_path) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL, *reply = NULL;
+        ExitStatus status;
+
+        status = new_get_session(bus, name, &m);
+        if (status != STATUS_OK)
+                return status;
         status = client_call(bus, m, CLIENT_TIMEOUT, &reply);
         if (status != STATUS_OK)
                 return status;
 
         return copy_path(reply, ret_path);
+}
+
+ExitStatus client_look_for_session(sd_bus *bus, const char *name, char **ret_path) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL, *reply = NULL;
+        _cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
+        ExitStatus status;
+        bool repeated;
+        int r;
+
+        status = new_get_session(bus, name, &m);
+        if (status != STATUS_OK)
+                return status;
+        r = call_until_answered(bus, m, CLIENT_TIMEOUT, &error, &reply, &repeated);
+        if (r >= 0)
+                return copy_path(reply, ret_path);
+        if (!sd_bus_error_has_name(&error, LUOD_ERROR_NO_SUCH_SESSION))
+                return report_bus_error(&error, r);
+        *ret_path = NULL;
+        return STATUS_OK;
+}
+
+ExitStatus client_get_sessions(sd_bus *bus, SessionInfos *ret) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL, *reply = NULL;
+        _cleanup_(session_infos_done) SessionInfos infos = {};
+        ExitStatus status;
+        int r;
+
+        r = sd_bus_message_new_method_call(bus, &m, LUOD_BUS_NAME, LUOD_OBJECT_PATH, "org.freedesktop.DBus.ObjectManager",
+                                           "GetManagedObjects");
+        if (r < 0)
+                return client_message_failed(r);
+        status = client_call(bus, m, CLIENT_TIMEOUT, &reply);
+        if (status != STATUS_OK)
+                return status;
+        r = session_infos_read(reply, &infos);
+        if (r < 0)
+                return client_message_failed(r);
+
+        *ret = infos;
+        infos = (SessionInfos){};
+        return STATUS_OK;
 }
 
 static ExitStatus get_all(sd_bus *bus, const char *path, const char *interface, sd_bus_message **ret_reply) {

@@ -35,6 +35,12 @@ ExitStatus client_call_final(sd_bus *bus, sd_bus_message *m, uint64_t timeout);
 /* The object path of the session @name; the caller frees it. */
 ExitStatus client_find_session(sd_bus *bus, const char *name, char **ret_path);
 
+/* The same without a word when there is none: STATUS_OK, *ret_path is NULL. */
+ExitStatus client_look_for_session(sd_bus *bus, const char *name, char **ret_path);
+
+/* All sessions that the caller may see, with all properties; session_infos_done(). */
+ExitStatus client_get_sessions(sd_bus *bus, SessionInfos *ret);
+
 /* Read all properties in one call. The caller releases *ret: manager_info_done(), session_info_done(). */
 ExitStatus client_get_manager(sd_bus *bus, ManagerInfo *ret);
 ExitStatus client_get_session(sd_bus *bus, const char *path, SessionInfo *ret);

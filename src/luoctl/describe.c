@@ -84,6 +84,22 @@ const char *describe_kernel(const KernelInfo *k) {
         return "it takes over what is kept";
 }
 
+const char *describe_restore(const char *restore) {
+        static const Word words[] = {
+                { "none", "this boot was none by a live update" },
+                { "restored", "sessions wait to be claimed by their owners" },
+                { "claimed", "no session waits for its owner any more" },
+                { "finished", "all sessions were finished, discarded or renewed" },
+                { "impaired", "not everything came back" },
+        };
+
+        return look_up(words, ARRAY_SIZE(words), restore);
+}
+
+static const char *restore_warning(const ManagerInfo *info) {
+        return is(info->restore, "impaired") && !is(info->restore_message, "") ? info->restore_message : NULL;
+}
+
 static const char *custody_warning(const char *custody) {
         static const Word words[] = {
                 { "fdstore", NULL },
@@ -141,6 +157,7 @@ void describe_warnings(const ManagerInfo *info, const char *ret[static WARNINGS_
                 kernel_warning(info),
                 is_consequence(info, info->custody) ? NULL : custody_warning(info->custody),
                 is_consequence(info, info->ledger) ? NULL : ledger_warning(info->ledger),
+                kernel_warning(info) ? NULL : restore_warning(info), /* the kernel's own words are above */
                 state_warning(info->state),
         };
         size_t n = 0;

@@ -22,7 +22,10 @@ const char *describe_custody(const char *custody);
 /* What is loaded to come next, besides its name. */
 const char *describe_kernel(const KernelInfo *kernel);
 
-#define WARNINGS_MAX 4U
+/* What became of what the last live update brought. */
+const char *describe_restore(const char *restore);
+
+#define WARNINGS_MAX 5U
 
 /* What is not as it should be with luod, NULL-terminated. The strings are constants or belong to @info. */
 void describe_warnings(const ManagerInfo *info, const char *ret[static WARNINGS_MAX + 1]);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <assert.h>
 
+#include "bus-names.h"
 #include "info.h"
 #include "macro.h"
 
@@ -37,6 +38,14 @@ const Property manager_properties[] = {
         MANAGER("KernelSupportMessage", kernel_support_message, PROPERTY_STRING),
         MANAGER("Custody", custody, PROPERTY_STRING),
         MANAGER("Ledger", ledger, PROPERTY_STRING),
+        MANAGER("Restore", restore, PROPERTY_STRING),
+        MANAGER("RestoreMessage", restore_message, PROPERTY_STRING),
+        MANAGER("NIncoming", n_incoming, PROPERTY_U32),
+        MANAGER("NUnclaimed", n_unclaimed, PROPERTY_U32),
+        MANAGER("NClaimed", n_claimed, PROPERTY_U32),
+        MANAGER("NFailed", n_failed, PROPERTY_U32),
+        MANAGER("NRenewed", n_renewed, PROPERTY_U32),
+        MANAGER("NEnded", n_ended, PROPERTY_U32),
         MANAGER("LoadedKernel", loaded_kernel, PROPERTY_KERNEL),
         MANAGER("NSessions", n_sessions, PROPERTY_U32),
         MANAGER("NFiles", n_files, PROPERTY_U32),
@@ -59,7 +68,12 @@ const Property session_properties[] = {
         SESSION("Metadata", metadata, PROPERTY_METADATA),
         SESSION("CreatedTimestamp", created_timestamp, PROPERTY_U64),
         SESSION("CreatedGeneration", created_generation, PROPERTY_U64),
+        SESSION("AutoRenew", auto_renew, PROPERTY_BOOL),
+        SESSION("Carried", carried, PROPERTY_U32),
         SESSION("Flags", flags, PROPERTY_STRINGS),
+        SESSION("Claim", claim, PROPERTY_STRING),
+        SESSION("ClaimedTimestamp", claimed_timestamp, PROPERTY_U64),
+        SESSION("Errno", error, PROPERTY_U32),
         {},
 };
 
@@ -377,6 +391,69 @@ void session_info_done(SessionInfo *info) {
 void identification_info_done(IdentificationInfo *info) {
         info_done(identification_properties, (char *) info);
         *info = (IdentificationInfo){};
+}
+
+/* The interfaces of one object. */
+static int read_object(sd_bus_message *m, SessionInfos *infos) {
+        const char *interface;
+        int r;
+
+        r = sd_bus_message_enter_container(m, 'a', "{sa{sv}}");
+        if (r < 0)
+                return r;
+        while ((r = sd_bus_message_enter_container(m, 'e', "sa{sv}")) > 0) {
+                SessionInfo *info;
+
+                r = sd_bus_message_read_basic(m, 's', &interface);
+                if (r < 0)
+                        return r;
+                if (streq(interface, LUOD_INTERFACE_SESSION)) {
+                        info = list_grow(&infos->items, &infos->n_items, sizeof(*infos->items));
+                        r = info ? info_read(m, session_properties, info) : -ENOMEM;
+                } else
+                        r = sd_bus_message_skip(m, "a{sv}");
+                if (r >= 0)
+                        r = sd_bus_message_exit_container(m);
+                if (r < 0)
+                        return r;
+        }
+        return r < 0 ? r : exit_container(m);
+}
+
+static int compare_infos(const void *a, const void *b) {
+        const SessionInfo *x = a, *y = b;
+
+        return strcmp(strempty(x->name), strempty(y->name));
+}
+
+int session_infos_read(sd_bus_message *m, SessionInfos *infos) {
+        int r;
+
+        r = sd_bus_message_enter_container(m, 'a', "{oa{sa{sv}}}");
+        if (r < 0)
+                return r;
+        while ((r = sd_bus_message_enter_container(m, 'e', "oa{sa{sv}}")) > 0) {
+                r = sd_bus_message_skip(m, "o");
+                if (r >= 0)
+                        r = read_object(m, infos);
+                if (r >= 0)
+                        r = sd_bus_message_exit_container(m);
+                if (r < 0)
+                        return r;
+        }
+        if (r < 0)
+                return r;
+
+        if (infos->n_items > 0)
+                qsort(infos->items, infos->n_items, sizeof(SessionInfo), compare_infos);
+        return exit_container(m);
+}
+
+void session_infos_done(SessionInfos *infos) {
+        for (size_t i = 0; i < infos->n_items; i++)
+                session_info_done(infos->items + i);
+        free(infos->items);
+        *infos = (SessionInfos){};
 }
 
 static int compare_rows(const void *a, const void *b) {

@@ -66,6 +66,14 @@ typedef struct ManagerInfo {
         char *kernel_support_message;
         char *custody;
         char *ledger;
+        char *restore;
+        char *restore_message;
+        uint32_t n_incoming;
+        uint32_t n_unclaimed;
+        uint32_t n_claimed;
+        uint32_t n_failed;
+        uint32_t n_renewed;
+        uint32_t n_ended;
         KernelInfo loaded_kernel;
         uint32_t n_sessions;
         uint32_t n_files;
@@ -88,8 +96,18 @@ typedef struct SessionInfo {
         MetadataList metadata;
         uint64_t created_timestamp; /* µs since the epoch */
         uint64_t created_generation;
+        bool auto_renew;
+        uint32_t carried; /* live updates */
         StringList flags;
+        char *claim;
+        uint64_t claimed_timestamp; /* µs since the epoch; 0: not claimed */
+        uint32_t error;             /* errno; 0: none */
 } SessionInfo;
+
+typedef struct SessionInfos {
+        SessionInfo *items;
+        size_t n_items;
+} SessionInfos;
 
 /* The reply of Identify(). */
 typedef struct IdentificationInfo {
@@ -149,6 +167,10 @@ void identification_info_done(IdentificationInfo *info);
  * Returns 0, -ENOMEM, or another -errno if a property is not of the type that it should have; @info may then
  * be partly filled and is to be released all the same. */
 int info_read(sd_bus_message *m, const Property *properties, void *info);
+
+/* Reads the reply of GetManagedObjects(): all sessions, sorted by name. As info_read(). */
+int session_infos_read(sd_bus_message *m, SessionInfos *infos);
+void session_infos_done(SessionInfos *infos);
 
 /* Reads an as. As info_read(). */
 int string_list_read(sd_bus_message *m, StringList *list);

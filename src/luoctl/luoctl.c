@@ -45,7 +45,7 @@ static const Verb verbs[] = {
                 .summary = "Make a session",
                 .description =
                         "Makes a session that is kept over the next live update, and prints its object path.",
-                .options = OPTION_JSON | OPTION_METADATA,
+                .options = OPTION_JSON | OPTION_METADATA | OPTION_AUTO_RENEW,
                 .min_arguments = 1,
                 .max_arguments = 1,
                 .run = verb_create,
@@ -76,6 +76,19 @@ static const Verb verbs[] = {
                 .run = verb_retrieve,
         },
         {
+                .name = "was-restored",
+                .arguments = "SESSION",
+                .summary = "Tell whether a live update brought a session",
+                .description =
+                        "For a program that starts and must know whether to claim what was kept or to begin\n"
+                        "afresh. Exits with 0 if SESSION is an incoming session of yours, with 1 if there is none,\n"
+                        "with 13 if something in it did not come back, and with other statuses if that can't be\n"
+                        "told. Prints nothing but errors.",
+                .min_arguments = 1,
+                .max_arguments = 1,
+                .run = verb_was_restored,
+        },
+        {
                 .name = "set-metadata",
                 .arguments = "SESSION KEY=VALUE...",
                 .summary = "Change a session's metadata",
@@ -94,6 +107,19 @@ static const Verb verbs[] = {
                 .min_arguments = 1,
                 .max_arguments = 1,
                 .run = verb_renew,
+        },
+        {
+                .name = "carry",
+                .arguments = "SESSION...",
+                .summary = "Keep unclaimed sessions over the next live update, too",
+                .description =
+                        "Keeps incoming sessions over the next live update for owners who do not come. They stay\n"
+                        "unclaimed, and are there again after that update. With --all those are all of which no\n"
+                        "file was retrieved. Only root may.",
+                .options = OPTION_ALL,
+                .min_arguments = 0,
+                .max_arguments = -1,
+                .run = verb_carry,
         },
         {
                 .name = "finish",
@@ -135,7 +161,7 @@ static const Verb verbs[] = {
                 .summary = "Tell what stands in the way of a live update",
                 .description =
                         "Lists what luod found about this host, and what to do about it. The exit status is\n"
-                        "0 if all is well, 10 if there are warnings, 11 if objects can't be kept.",
+                        "0 if all is well, 10 if there are warnings, 11 if something blocks a live update.",
                 .options = OPTION_JSON | OPTION_NO_LEGEND,
                 .run = verb_check,
         },

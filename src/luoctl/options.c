@@ -20,6 +20,8 @@ enum {
         ARG_FORCE,
         ARG_PLOT,
         ARG_LIST,
+        ARG_AUTO_RENEW,
+        ARG_ALL,
 };
 
 static const struct option long_options[] = {
@@ -39,6 +41,8 @@ static const struct option long_options[] = {
         { "force", no_argument, NULL, ARG_FORCE },
         { "plot", no_argument, NULL, ARG_PLOT },
         { "list", no_argument, NULL, ARG_LIST },
+        { "auto-renew", no_argument, NULL, ARG_AUTO_RENEW },
+        { "all", no_argument, NULL, ARG_ALL },
         {},
 };
 
@@ -55,6 +59,9 @@ static const struct {
         { OPTION_LABEL, "--label", "--label=LABEL", "A name for the content, for people (up to 63 bytes)" },
         { OPTION_METADATA, "--metadata", "--metadata=KEY=VALUE",
           "Set metadata; may be given several times" },
+        { OPTION_AUTO_RENEW, "--auto-renew", "--auto-renew",
+          "Have luod renew it before each live update that follows" },
+        { OPTION_ALL, "--all", "--all", "All sessions that were not claimed" },
         { OPTION_KERNEL, "--kernel", "--kernel=FILE",
           "The kernel to load (default: /boot/vmlinuz-RELEASE of the one that runs)" },
         { OPTION_INITRD, "--initrd", "--initrd=FILE",
@@ -182,6 +189,14 @@ static ExitStatus take_option(Options *o, int c, const char *word, unsigned *giv
         case ARG_METADATA:
                 *given |= OPTION_METADATA;
                 return add_metadata(o, optarg) < 0 ? report_oom() : STATUS_OK;
+        case ARG_AUTO_RENEW:
+                o->auto_renew = true;
+                *given |= OPTION_AUTO_RENEW;
+                return STATUS_OK;
+        case ARG_ALL:
+                o->all = true;
+                *given |= OPTION_ALL;
+                return STATUS_OK;
         default:
                 return take_kernel_option(o, c, word, given);
         }

@@ -28,6 +28,8 @@ typedef enum OptionFlags {
         OPTION_FORCE = 1 << 11,
         OPTION_PLOT = 1 << 12,
         OPTION_LIST = 1 << 13,
+        OPTION_AUTO_RENEW = 1 << 14,
+        OPTION_ALL = 1 << 15,
 } OptionFlags;
 
 typedef struct Verb {
@@ -63,6 +65,8 @@ struct Options {
         bool force;
         bool plot;
         bool list;
+        bool auto_renew;
+        bool all;
 };
 
 #define OPTIONS_NULL \

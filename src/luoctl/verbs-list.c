@@ -116,6 +116,35 @@ static void print_created(const SessionInfo *info) {
                format_age(age, now_realtime(), info->created_timestamp), info->created_generation);
 }
 
+static void print_claim(const SessionInfo *info) {
+        char time[FORMAT_TIME_MAX], age[FORMAT_AGE_MAX];
+
+        if (!strempty(info->claim)[0])
+                return;
+        print_key("Claim", SESSION_KEY_WIDTH);
+        print_text(info->claim);
+        if (info->error != 0)
+                printf(", %s (errno %" PRIu32 ")", strerror((int) info->error), info->error);
+        if (info->claimed_timestamp != 0)
+                printf(", %s (%s)", format_time(time, info->claimed_timestamp),
+                       format_age(age, now_realtime(), info->claimed_timestamp));
+        putchar('\n');
+}
+
+static void print_renewal(const SessionInfo *info) {
+        bool outgoing = info->direction && streq(info->direction, "outgoing");
+
+        if (info->auto_renew) {
+                print_key("Renewed", SESSION_KEY_WIDTH);
+                printf("by luod, before each live update\n");
+        }
+        if (info->carried > 0) {
+                print_key("Carried", SESSION_KEY_WIDTH);
+                printf("through %" PRIu32 " live update%s unclaimed%s\n", info->carried, info->carried == 1 ? "" : "s",
+                       outgoing ? ", with the next one" : "");
+        }
+}
+
 static void print_session(const Options *o, const SessionInfo *info) {
         char user[FORMAT_USER_MAX], size[FORMAT_BYTES_MAX];
         uint64_t sum = 0;
@@ -131,6 +160,8 @@ static void print_session(const Options *o, const SessionInfo *info) {
         print_text(format_user(user, info->owner));
         printf(" (uid %" PRIu32 ")\n", info->owner);
         print_created(info);
+        print_claim(info);
+        print_renewal(info);
         print_flags(&info->flags);
         print_metadata(&info->metadata);
         print_key("Files", SESSION_KEY_WIDTH);

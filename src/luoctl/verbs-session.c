@@ -132,6 +132,12 @@ static int append_create_options(sd_bus_message *m, const Options *o) {
                         return r;
         }
 
+        if (o->auto_renew) {
+                r = sd_bus_message_append(m, "{sv}", "auto-renew", "b", true);
+                if (r < 0)
+                        return r;
+        }
+
         return sd_bus_message_close_container(m);
 }
 
@@ -356,6 +362,89 @@ ExitStatus verb_renew(const Options *o) {
                 return status;
 
         return client_call(t.bus, m, CLIENT_TIMEOUT_INFINITE, /* ret_reply= */ NULL);
+}
+
+static ExitStatus carry(sd_bus *bus, const char *path) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
+        ExitStatus status;
+
+        status = client_new_call(bus, path, "Carry", &m);
+        if (status != STATUS_OK)
+                return status;
+        return client_call(bus, m, CLIENT_TIMEOUT_INFINITE, /* ret_reply= */ NULL);
+}
+
+/* STATUS_OK: @ret says whether it is there to be carried. */
+static ExitStatus look_whether_unclaimed(sd_bus *bus, const SessionRow *row, bool *ret) {
+        _cleanup_(session_info_done) SessionInfo info = {};
+        ExitStatus status;
+
+        *ret = false;
+        if (!streq(row->direction, "incoming"))
+                return STATUS_OK;
+        status = client_get_session(bus, row->path, &info);
+        if (status != STATUS_OK)
+                return status;
+        for (size_t i = 0; i < info.files.n_items; i++)
+                if (streq(info.files.items[i].state, "retrieved"))
+                        return STATUS_OK;
+        *ret = true;
+        return STATUS_OK;
+}
+
+/* Each is tried, whatever becomes of the others; the first failure is what is told. */
+static ExitStatus carry_all(sd_bus *bus) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL, *reply = NULL;
+        _cleanup_(session_rows_done) SessionRows rows = {};
+        ExitStatus status;
+        int r;
+
+        status = client_new_call(bus, LUOD_OBJECT_PATH, "ListSessions", &m);
+        if (status != STATUS_OK)
+                return status;
+        status = client_call(bus, m, CLIENT_TIMEOUT, &reply);
+        if (status != STATUS_OK)
+                return status;
+        r = session_rows_read(reply, &rows);
+        if (r < 0)
+                return client_message_failed(r);
+
+        for (size_t i = 0; i < rows.n_items; i++) {
+                bool unclaimed;
+                ExitStatus s;
+
+                s = look_whether_unclaimed(bus, &rows.items[i], &unclaimed);
+                if (s == STATUS_OK && unclaimed)
+                        s = carry(bus, rows.items[i].path);
+                if (status == STATUS_OK)
+                        status = s;
+        }
+        return status;
+}
+
+ExitStatus verb_carry(const Options *o) {
+        _cleanup_(sd_bus_flush_close_unrefp) sd_bus *bus = NULL;
+        ExitStatus status;
+
+        if (o->all == (o->n_arguments > 0))
+                return report_usage(o->verb->name, "Which sessions? Name them, or give --all.");
+        status = client_open(&bus);
+        if (status != STATUS_OK)
+                return status;
+        if (o->all)
+                return carry_all(bus);
+
+        for (int i = 0; i < o->n_arguments; i++) {
+                _cleanup_free_ char *path = NULL;
+                ExitStatus s;
+
+                s = client_find_session(bus, o->arguments[i], &path);
+                if (s == STATUS_OK)
+                        s = carry(bus, path);
+                if (status == STATUS_OK)
+                        status = s;
+        }
+        return status;
 }
 
 static ExitStatus end_session(const Options *o, const char *member) {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <inttypes.h>
+#include <time.h>
 
 #include "bus-names.h"
 #include "client.h"
@@ -7,6 +8,8 @@
 #include "format-value.h"
 #include "output.h"
 #include "verbs.h"
+
+enum { STATUS_KEY_WIDTH = 13 };
 
 static void print_loaded_kernel(const KernelInfo *k, int width) {
         const char *release = strempty(k->release)[0] ? k->release : "unknown";
@@ -20,7 +23,7 @@ static void print_loaded_kernel(const KernelInfo *k, int width) {
 }
 
 static void print_manager(const Options *o, const ManagerInfo *info) {
-        enum { WIDTH = 13 };
+        enum { WIDTH = STATUS_KEY_WIDTH };
         char kept[FORMAT_BYTES_MAX], metadata[FORMAT_BYTES_MAX];
 
         print_key("luod", WIDTH);
@@ -52,9 +55,49 @@ static void print_manager(const Options *o, const ManagerInfo *info) {
         printf("%" PRIu32 " of %" PRIu32 " kernel sessions in use\n", info->n_parts, info->limit_parts);
 }
 
+static void print_incoming(const SessionInfo *s) {
+        struct timespec ts = {};
+        char age[FORMAT_AGE_MAX];
+
+        print_key(NULL, STATUS_KEY_WIDTH);
+        print_text(strempty(s->name));
+        printf(": %s", strempty(s->claim));
+        if (s->error != 0)
+                printf(", %s (errno %" PRIu32 ")", strerror((int) s->error), s->error);
+        if (s->claimed_timestamp != 0)
+                printf(", %s%s", streq(strempty(s->claim), "failed") ? "claimed " : "",
+                       format_age(age, now_realtime(), s->claimed_timestamp));
+        else {
+                (void) clock_gettime(CLOCK_BOOTTIME, &ts);
+                printf(", since the boot %s", format_age(age, (uint64_t) ts.tv_sec * USEC_PER_SEC, 0));
+        }
+        putchar('\n');
+}
+
+/* Those that wait, those that are in use, and those that failed, one after the other. */
+static void print_restore(const ManagerInfo *info, const SessionInfos *sessions) {
+        static const char *const claims[] = { "failed", "unclaimed", "claimed" };
+
+        if (!info->restore)
+                return;
+        print_key("Restore", STATUS_KEY_WIDTH);
+        print_described(info->restore, describe_restore(info->restore));
+        if (info->n_incoming + info->n_renewed + info->n_ended == 0 || streq(info->restore, "none"))
+                return;
+        print_key("Restored", STATUS_KEY_WIDTH);
+        printf("%" PRIu32 " unclaimed, %" PRIu32 " claimed, %" PRIu32 " failed, %" PRIu32 " renewed, %" PRIu32
+               " finished or discarded\n",
+               info->n_unclaimed, info->n_claimed, info->n_failed, info->n_renewed, info->n_ended);
+        for (size_t i = 0; i < ARRAY_SIZE(claims); i++)
+                for (size_t j = 0; j < sessions->n_items; j++)
+                        if (streq(strempty(sessions->items[j].claim), claims[i]))
+                                print_incoming(sessions->items + j);
+}
+
 ExitStatus verb_status(const Options *o) {
         _cleanup_(sd_bus_flush_close_unrefp) sd_bus *bus = NULL;
         _cleanup_(manager_info_done) ManagerInfo info = {};
+        _cleanup_(session_infos_done) SessionInfos sessions = {};
         _cleanup_free_ char *json = NULL;
         const char *warnings[WARNINGS_MAX + 1];
         ExitStatus status;
@@ -74,7 +117,13 @@ ExitStatus verb_status(const Options *o) {
                 return STATUS_OK;
         }
 
+        if (info.n_incoming > 0) {
+                status = client_get_sessions(bus, &sessions);
+                if (status != STATUS_OK)
+                        return status;
+        }
         print_manager(o, &info);
+        print_restore(&info, &sessions);
         for (const char **w = warnings; *w; w++) {
                 printf("\nWarning: ");
                 print_text(*w);
@@ -112,7 +161,7 @@ static void print_findings(const Options *o, const Findings *findings) {
                 printf("\nObjects will be kept over a live update. Warnings: %zu\n",
                        count[SEVERITY_WARNING]);
         else
-                printf("\nObjects can't be kept over a live update now. Blocking: %zu, warnings: %zu\n",
+                printf("\nA live update now would lose what is kept. Blocking: %zu, warnings: %zu\n",
                        count[SEVERITY_BLOCKS], count[SEVERITY_WARNING]);
 }
 

@@ -8,6 +8,7 @@
 ExitStatus verb_status(const Options *options);
 ExitStatus verb_list(const Options *options);
 ExitStatus verb_show(const Options *options);
+ExitStatus verb_was_restored(const Options *options);
 ExitStatus verb_identify(const Options *options);
 ExitStatus verb_check(const Options *options);
 ExitStatus verb_reload(const Options *options);
@@ -17,6 +18,7 @@ ExitStatus verb_preserve(const Options *options);
 ExitStatus verb_retrieve(const Options *options);
 ExitStatus verb_set_metadata(const Options *options);
 ExitStatus verb_renew(const Options *options);
+ExitStatus verb_carry(const Options *options);
 ExitStatus verb_finish(const Options *options);
 ExitStatus verb_discard(const Options *options);
 

@@ -7,6 +7,7 @@
 #include "build-config.h"
 #include "bus-error.h"
 #include "bus-names.h"
+#include "bus-update.h"
 #include "bus-report.h"
 #include "bus.h"
 #include "check.h"
@@ -16,10 +17,43 @@
 
 /* org.luod1.Manager. What the members mean: dbus/org.luod1.xml. */
 
-static int read_create_options(sd_bus_message *m, MetadataChange **ret, size_t *ret_n, sd_bus_error *reterr) {
-        _cleanup_free_ MetadataChange *changes = NULL;
-        bool seen = false;
-        size_t n = 0;
+typedef struct CreateOptions {
+        MetadataChange *changes; /* owned array */
+        size_t n_changes;
+        bool auto_renew;
+        bool seen_metadata, seen_auto_renew;
+} CreateOptions;
+
+static void create_options_done(CreateOptions *o) {
+        free(o->changes);
+}
+
+/* The value of the option @key, a variant. */
+static int read_create_option(sd_bus_message *m, const char *key, CreateOptions *o, sd_bus_error *reterr) {
+        bool metadata = streq(key, "metadata"), *seen = metadata ? &o->seen_metadata : &o->seen_auto_renew;
+        int r, yes;
+
+        if ((!metadata && !streq(key, "auto-renew")) || *seen)
+                return sd_bus_error_setf(reterr, SD_BUS_ERROR_INVALID_ARGS,
+                                         "Unknown or repeated option '%s'; there are: metadata (a{say}), auto-renew (b)", key);
+        *seen = true;
+        r = sd_bus_message_enter_container(m, 'v', metadata ? "a{say}" : "b");
+        if (r == -ENXIO)
+                return sd_bus_error_setf(reterr, SD_BUS_ERROR_INVALID_ARGS, "The option '%s' is of type %s", key,
+                                         metadata ? "a{say}" : "b");
+        if (r < 0)
+                return r;
+        if (metadata)
+                r = bus_read_metadata(m, &o->changes, &o->n_changes, reterr);
+        else {
+                r = sd_bus_message_read_basic(m, 'b', &yes);
+                if (r >= 0)
+                        o->auto_renew = yes;
+        }
+        return r < 0 ? r : sd_bus_message_exit_container(m);
+}
+
+static int read_create_options(sd_bus_message *m, CreateOptions *o, sd_bus_error *reterr) {
         int r;
 
         r = sd_bus_message_enter_container(m, 'a', "{sv}");
@@ -29,31 +63,14 @@ static int read_create_options(sd_bus_message *m, MetadataChange **ret, size_t *
                 const char *key;
 
                 r = sd_bus_message_read_basic(m, 's', &key);
-                if (r < 0)
-                        return r;
-                if (!streq(key, "metadata") || seen)
-                        return sd_bus_error_setf(reterr, SD_BUS_ERROR_INVALID_ARGS,
-                                                 "Unknown or repeated option '%s'; there is: metadata (a{say})", key);
-                seen = true;
-                r = sd_bus_message_enter_container(m, 'v', "a{say}");
-                if (r == -ENXIO)
-                        return sd_bus_error_setf(reterr, SD_BUS_ERROR_INVALID_ARGS,
-                                                 "The option 'metadata' is of type a{say}");
                 if (r >= 0)
-                        r = bus_read_metadata(m, &changes, &n, reterr);
-                if (r >= 0)
-                        r = sd_bus_message_exit_container(m);
+                        r = read_create_option(m, key, o, reterr);
                 if (r >= 0)
                         r = sd_bus_message_exit_container(m);
                 if (r < 0)
                         return r;
         }
-        if (r < 0)
-                return r;
-
-        *ret = TAKE_PTR(changes);
-        *ret_n = n;
-        return sd_bus_message_exit_container(m);
+        return r < 0 ? r : sd_bus_message_exit_container(m);
 }
 
 static void on_created(Job *job, const Failure *failure, void *userdata) {
@@ -76,9 +93,8 @@ static void on_created(Job *job, const Failure *failure, void *userdata) {
 
 static int method_create_session(sd_bus_message *m, void *userdata, sd_bus_error *reterr_error) {
         Bus *b = userdata;
-        _cleanup_free_ MetadataChange *changes = NULL;
+        _cleanup_(create_options_done) CreateOptions options = {};
         Failure failure = FAILURE_INIT;
-        size_t n_changes = 0;
         const char *name;
         uid_t uid;
         int r;
@@ -86,14 +102,15 @@ static int method_create_session(sd_bus_message *m, void *userdata, sd_bus_error
         r = sd_bus_message_read(m, "s", &name);
         if (r < 0)
                 return r;
-        r = read_create_options(m, &changes, &n_changes, reterr_error);
+        r = read_create_options(m, &options, reterr_error);
         if (r < 0)
                 return r;
         r = bus_caller_uid(m, &uid);
         if (r < 0)
                 return r;
 
-        r = operation_create(b->manager, name, uid, changes, n_changes, on_created, sd_bus_message_ref(m), &failure);
+        r = operation_create(b->manager, name, uid, options.changes, options.n_changes, options.auto_renew, on_created,
+                             sd_bus_message_ref(m), &failure);
         if (r < 0) {
                 sd_bus_message_unref(m);
                 return bus_error_set_failure(reterr_error, &failure);
@@ -341,19 +358,6 @@ static int method_identify(sd_bus_message *m, void *userdata, sd_bus_error *rete
 
 /* --- the kernel that comes next */
 
-/* The bus policy says so, too. */
-static int check_root(sd_bus_message *m, sd_bus_error *reterr) {
-        Failure failure = FAILURE_INIT;
-        uid_t uid;
-        int r;
-
-        r = bus_caller_uid(m, &uid);
-        if (r < 0 || uid == 0)
-                return r;
-        (void) failure_set(&failure, FAILURE_NOT_PERMITTED, "Only root decides which kernel comes next");
-        return bus_error_set_failure(reterr, &failure);
-}
-
 static int read_load_options(sd_bus_message *m, LoadOptions *ret, sd_bus_error *reterr) {
         LoadOptions options = {};
         int r;
@@ -408,7 +412,7 @@ static int method_load_kernel(sd_bus_message *m, void *userdata, sd_bus_error *r
         if (r >= 0)
                 r = read_load_options(m, &options, reterr_error);
         if (r >= 0)
-                r = check_root(m, reterr_error);
+                r = bus_check_root(m, "Which kernel comes next", reterr_error);
         if (r < 0)
                 return r;
 
@@ -426,7 +430,7 @@ static int method_unload_kernel(sd_bus_message *m, void *userdata, sd_bus_error 
         Failure failure = FAILURE_INIT;
         int r;
 
-        r = check_root(m, reterr_error);
+        r = bus_check_root(m, "Which kernel comes next", reterr_error);
         if (r < 0)
                 return r;
         r = operation_unload_kernel(b->manager, on_target_done, sd_bus_message_ref(m), &failure);
@@ -479,7 +483,7 @@ static int get_string(sd_bus *bus,
         if (streq(property, "Version"))
                 value = PROJECT_VERSION;
         else if (streq(property, "State"))
-                value = m->stopping ? "stopping" : "idle";
+                value = m->stopping ? "stopping" : update_state_to_string(m->update.state);
         else if (streq(property, "KernelSupport"))
                 value = luo_support_to_string(m->support);
         else if (streq(property, "KernelSupportMessage"))
@@ -532,7 +536,9 @@ static int get_u64(sd_bus *bus,
         Manager *m = ((Bus *) userdata)->manager;
 
         return sd_bus_message_append(reply, "t",
-                                     streq(property, "Generation") ? m->state.head.generation : m->state.kept_bytes);
+                                     streq(property, "Generation")             ? m->state.head.generation
+                                             : streq(property, "UpdateDeadline") ? m->update.deadline
+                                                                                 : m->state.kept_bytes);
 }
 
 static int get_booted(sd_bus *bus,
@@ -561,11 +567,20 @@ static const sd_bus_vtable manager_vtable[] = {
         SD_BUS_METHOD_WITH_ARGS("Check", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(ssss)", findings), method_check,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Reload", SD_BUS_NO_ARGS, SD_BUS_RESULT("as", messages), method_reload, /* root's */ 0),
-        /* For root alone, says check_root(). */
+        /* For root alone, says bus_check_root(). */
         SD_BUS_METHOD_WITH_ARGS("LoadKernel", SD_BUS_ARGS("h", kernel, "h", initrd, "s", cmdline, "a{sv}", options),
                                 SD_BUS_NO_RESULT, method_load_kernel, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("UnloadKernel", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, method_unload_kernel,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Update", SD_BUS_ARGS("a{sv}", options), SD_BUS_NO_RESULT, bus_method_update,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Cancel", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, bus_method_cancel, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Inhibit", SD_BUS_ARGS("s", what, "s", who, "s", why, "s", mode), SD_BUS_RESULT("h", lock),
+                                bus_method_inhibit, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("ListInhibitors", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(ssssuu)", inhibitors),
+                                bus_method_list_inhibitors, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_SIGNAL_WITH_ARGS("PrepareForUpdate", SD_BUS_ARGS("b", start, "t", deadline), 0),
+        SD_BUS_SIGNAL_WITH_ARGS("UpdateFinished", SD_BUS_ARGS("s", result, "s", message), 0),
         SD_BUS_METHOD_WITH_ARGS("GetReport", SD_BUS_NO_ARGS, SD_BUS_RESULT("s", report), bus_method_get_report,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("GetReportOf", SD_BUS_ARGS("t", id), SD_BUS_RESULT("s", report), bus_method_get_report_of,
@@ -576,12 +591,22 @@ static const sd_bus_vtable manager_vtable[] = {
         SD_BUS_SIGNAL_WITH_ARGS("SessionRemoved", SD_BUS_ARGS("s", name, "o", session, "s", how), 0),
         SD_BUS_PROPERTY("Version", "s", get_string, 0, CONST_PROPERTY),
         SD_BUS_PROPERTY("State", "s", get_string, 0, EMITS),
+        SD_BUS_PROPERTY("UpdateDeadline", "t", get_u64, 0, EMITS),
+        SD_BUS_PROPERTY("WaitingFor", "a(sss)", bus_get_waiting_for, 0, SD_BUS_VTABLE_PROPERTY_EMITS_INVALIDATION),
         SD_BUS_PROPERTY("Generation", "t", get_u64, 0, CONST_PROPERTY),
         SD_BUS_PROPERTY("BootedByLiveUpdate", "b", get_booted, 0, CONST_PROPERTY),
         SD_BUS_PROPERTY("KernelSupport", "s", get_string, 0, CONST_PROPERTY),
         SD_BUS_PROPERTY("KernelSupportMessage", "s", get_string, 0, CONST_PROPERTY),
         SD_BUS_PROPERTY("Custody", "s", get_string, 0, EMITS),
         SD_BUS_PROPERTY("Ledger", "s", get_string, 0, CONST_PROPERTY),
+        SD_BUS_PROPERTY("Restore", "s", bus_get_restore, 0, EMITS),
+        SD_BUS_PROPERTY("RestoreMessage", "s", bus_get_restore, 0, EMITS),
+        SD_BUS_PROPERTY("NIncoming", "u", bus_get_restore_count, 0, EMITS),
+        SD_BUS_PROPERTY("NUnclaimed", "u", bus_get_restore_count, 0, EMITS),
+        SD_BUS_PROPERTY("NClaimed", "u", bus_get_restore_count, 0, EMITS),
+        SD_BUS_PROPERTY("NFailed", "u", bus_get_restore_count, 0, EMITS),
+        SD_BUS_PROPERTY("NRenewed", "u", bus_get_restore_count, 0, EMITS),
+        SD_BUS_PROPERTY("NEnded", "u", bus_get_restore_count, 0, EMITS),
         SD_BUS_PROPERTY("LoadedKernel", "a{sv}", get_loaded_kernel, 0, EMITS),
         SD_BUS_PROPERTY("NSessions", "u", get_u32, 0, EMITS),
         SD_BUS_PROPERTY("NFiles", "u", get_u32, 0, EMITS),

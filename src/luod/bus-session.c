@@ -281,6 +281,32 @@ static int method_renew(sd_bus_message *m, void *userdata, sd_bus_error *reterr_
         return accepted(r, m, &failure, reterr_error);
 }
 
+static int method_set_ready(sd_bus_message *m, void *userdata, sd_bus_error *reterr_error) {
+        Failure failure = FAILURE_INIT;
+        int ready, r;
+        uid_t uid;
+
+        r = sd_bus_message_read(m, "b", &ready);
+        if (r >= 0)
+                r = bus_caller_uid(m, &uid);
+        if (r < 0)
+                return r;
+        r = operation_set_ready(bus_of(m)->manager, userdata, uid, ready, &failure);
+        return r < 0 ? bus_error_set_failure(reterr_error, &failure) : sd_bus_reply_method_return(m, NULL);
+}
+
+static int method_carry(sd_bus_message *m, void *userdata, sd_bus_error *reterr_error) {
+        Failure failure = FAILURE_INIT;
+        uid_t uid;
+        int r;
+
+        r = bus_caller_uid(m, &uid);
+        if (r < 0)
+                return r;
+        r = operation_carry(bus_of(m)->manager, userdata, uid, on_done, sd_bus_message_ref(m), &failure);
+        return accepted(r, m, &failure, reterr_error);
+}
+
 /* Not in the introspection: for those who try. */
 static int method_release(sd_bus_message *m, void *userdata, sd_bus_error *reterr_error) {
         return sd_bus_error_set(reterr_error, SD_BUS_ERROR_NOT_SUPPORTED,
@@ -312,6 +338,18 @@ static int get_u64(PROPERTY_ARGS) {
         return sd_bus_message_append(reply, "t",
                                      streq(property, "CreatedTimestamp") ? s->record.created
                                                                          : s->record.created_generation);
+}
+
+static int get_ready(PROPERTY_ARGS) {
+        return sd_bus_message_append(reply, "b", (int) !((Session *) userdata)->record.unready);
+}
+
+static int get_carried(PROPERTY_ARGS) {
+        return sd_bus_message_append(reply, "u", ((Session *) userdata)->record.carried);
+}
+
+static int get_auto_renew(PROPERTY_ARGS) {
+        return sd_bus_message_append(reply, "b", ((Session *) userdata)->record.auto_renew);
 }
 
 static int get_flags(PROPERTY_ARGS) {
@@ -392,6 +430,11 @@ static const sd_bus_vtable session_vtable[] = {
                                 SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Renew", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, method_renew,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("SetReady", SD_BUS_ARGS("b", ready), SD_BUS_NO_RESULT, method_set_ready,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
+        /* For root alone, says operation_carry(). */
+        SD_BUS_METHOD_WITH_ARGS("Carry", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, method_carry,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Finish", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, method_finish,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Discard", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, method_discard,
@@ -401,11 +444,17 @@ static const sd_bus_vtable session_vtable[] = {
         SD_BUS_PROPERTY("Name", "s", get_string, 0, SD_BUS_VTABLE_PROPERTY_CONST),
         SD_BUS_PROPERTY("Direction", "s", get_string, 0, EMITS),
         SD_BUS_PROPERTY("Owner", "u", get_owner, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+        SD_BUS_PROPERTY("Ready", "b", get_ready, 0, EMITS),
         SD_BUS_PROPERTY("Files", "a(tsstuss)", get_files, 0, INVALIDATES),
         SD_BUS_PROPERTY("Metadata", "a{say}", get_metadata, 0, INVALIDATES),
         SD_BUS_PROPERTY("CreatedTimestamp", "t", get_u64, 0, SD_BUS_VTABLE_PROPERTY_CONST),
         SD_BUS_PROPERTY("CreatedGeneration", "t", get_u64, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+        SD_BUS_PROPERTY("AutoRenew", "b", get_auto_renew, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+        SD_BUS_PROPERTY("Carried", "u", get_carried, 0, EMITS),
         SD_BUS_PROPERTY("Flags", "as", get_flags, 0, EMITS),
+        SD_BUS_PROPERTY("Claim", "s", bus_get_claim, 0, EMITS),
+        SD_BUS_PROPERTY("ClaimedTimestamp", "t", bus_get_claim, 0, EMITS),
+        SD_BUS_PROPERTY("Errno", "u", bus_get_claim, 0, EMITS),
         SD_BUS_VTABLE_END,
 };
 

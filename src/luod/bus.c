@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "bus-names.h"
+#include "bus-update.h"
 #include "bus.h"
 #include "operations.h"
 
@@ -106,6 +107,8 @@ static void on_changed(Manager *manager, const char *property, void *userdata) {
         Bus *b = userdata;
 
         (void) sd_bus_emit_properties_changed(b->bus, LUOD_OBJECT_PATH, LUOD_INTERFACE_MANAGER, property, NULL);
+        if (streq(property, "Restore"))
+                bus_restore_changed(manager);
 }
 
 int bus_init(Bus *b, Manager *manager, sd_bus *connection) {
@@ -125,6 +128,8 @@ int bus_init(Bus *b, Manager *manager, sd_bus *connection) {
                 .session_removed = on_session_removed,
                 .session_changed = on_session_changed,
                 .changed = on_changed,
+                .prepare_for_update = bus_tell_prepare_for_update,
+                .update_finished = bus_tell_update_finished,
                 .userdata = b,
         };
         return 0;

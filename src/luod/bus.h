@@ -32,6 +32,31 @@ int bus_session_path(const Session *session, char **ret);
 int bus_session_add(Bus *bus);
 int bus_manager_add(Bus *bus);
 
+/* Of the Manager and, bus_get_claim(), of a session (bus-restored.c). */
+int bus_get_restore(sd_bus *bus,
+                    const char *path,
+                    const char *interface,
+                    const char *property,
+                    sd_bus_message *reply,
+                    void *userdata,
+                    sd_bus_error *reterr_error);
+int bus_get_restore_count(sd_bus *bus,
+                          const char *path,
+                          const char *interface,
+                          const char *property,
+                          sd_bus_message *reply,
+                          void *userdata,
+                          sd_bus_error *reterr_error);
+int bus_get_claim(sd_bus *bus,
+                  const char *path,
+                  const char *interface,
+                  const char *property,
+                  sd_bus_message *reply,
+                  void *userdata,
+                  sd_bus_error *reterr_error);
+/* The property Restore has changed: logs that. */
+void bus_restore_changed(const Manager *manager);
+
 /* Reads metadata (a{say}); the result's keys and values are borrowed from @m. The caller frees *ret. */
 struct MetadataChange;
 int bus_read_metadata(sd_bus_message *m, struct MetadataChange **ret, size_t *ret_n, sd_bus_error *reterr);

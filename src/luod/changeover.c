@@ -88,6 +88,7 @@ static void changeover_resume(Changeover *c) {
         if (m->ledger_health == LEDGER_INTACT)
                 renewals_clean(m);
         parts_upkeep(m);
+        renewals_kick(m);
         changeover_end(c, r);
 }
 

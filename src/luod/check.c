@@ -1,8 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <assert.h>
 #include <stdarg.h>
+#include <sys/utsname.h>
+#include <unistd.h>
 
 #include "check.h"
 #include "fd-util.h"
+#include "operations.h"
+#include "inspect.h"
+#include "owners.h"
 #include "parts.h"
 #include "unit-file.h"
 
@@ -81,7 +87,7 @@ static void check_unit_file(Manager *m, Finding *f) {
         LIST_FOREACH(&m->state.parts, Part, state_link, p)
                 stored += p->role != PART_BARE && p->fd >= 0;
 
-        if (unit_file_read(UNIT_DIRECTORIES, "luod.service", &u) < 0 || !u.found)
+        if (unit_file_read(m->unit_directories, "luod.service", &u) < 0 || !u.found)
                 finding(f, FINDING_WARNING, "unit", "Install luod.service.",
                         "There is no unit file luod.service on disk: luod will not run after the next boot.");
         else if (u.masked)
@@ -98,6 +104,21 @@ static void check_unit_file(Manager *m, Finding *f) {
                         u.store_max, stored);
         else
                 finding(f, FINDING_OK, "unit", "", "luod.service on disk keeps its fd store.");
+}
+
+static void check_enabled(Manager *m, Finding *f) {
+        UnitFile u;
+
+        if (unit_file_is_enabled(m->unit_directories, "luod.service"))
+                finding(f, FINDING_OK, "units", "",
+                        "luod.service is enabled: it comes back with the next boot.");
+        else if (unit_file_read(m->unit_directories, "luod.service", &u) < 0 || !u.found)
+                finding(f, FINDING_WARNING, "units",
+                        "Install luod.service, and enable it ('systemctl enable luod.service').",
+                        "luod.service would not come back with the next boot: it is not installed.");
+        else
+                finding(f, FINDING_WARNING, "units", "Enable it: 'systemctl enable luod.service'.",
+                        "luod.service is not enabled: after a live update it starts only when somebody calls it.");
 }
 
 static void check_ledger(Manager *m, Finding *f) {
@@ -139,23 +160,146 @@ static void check_sessions(Manager *m, Finding *f) {
                         m->state.n_sessions, name);
 }
 
-static void check_unclaimed(Manager *m, Finding *f) {
-        unsigned n = 0;
-        const char *name = NULL;
+/* Up to @max names, quoted, and how many more there are: "'a', 'b' and 3 more". */
+typedef struct Names {
+        char text[400];
+        unsigned n, max;
+} Names;
+
+static void names_add(Names *names, const char *name, const char *remark) {
+        size_t used = strlen(names->text);
+
+        if (names->n++ < names->max)
+                (void) snprintf(names->text + used, sizeof(names->text) - used, "%s'%s'%s",
+                                used > 0 ? ", " : "", name, remark);
+}
+
+static const char *names_end(Names *names) {
+        size_t used = strlen(names->text);
+
+        if (names->n > names->max)
+                (void) snprintf(names->text + used, sizeof(names->text) - used, " and %u more",
+                                names->n - names->max);
+        return names->text;
+}
+
+static bool is_among(const char *const *names, const char *name) {
+        for (; names && *names; names++)
+                if (streq(*names, name))
+                        return true;
+        return false;
+}
+
+/* What an update does of itself about what the last one brought. */
+typedef struct Exempt {
+        const char *const *drop_unclaimed; /* NULL: none */
+        bool auto_renewed, unclaimed;
+} Exempt;
+
+static bool is_exempt(const Session *s, const Exempt *exempt) {
+        return is_among(exempt->drop_unclaimed, s->record.name) || (exempt->auto_renewed && s->record.auto_renew) ||
+                (exempt->unclaimed && !session_is_claimed(s)) ||
+                ((exempt->auto_renewed || exempt->unclaimed) && s->record.state == SESSION_RENEWING);
+}
+
+static void check_incoming(Manager *m, const Exempt *exempt, Finding *f) {
+        Names names = { .max = 5 };
         Session *s;
 
         LIST_FOREACH(&m->state.sessions, Session, link, s)
-                if (s->record.direction == DIRECTION_INCOMING) {
-                        n++;
-                        name = s->record.name;
-                }
-        if (n == 0)
+                if (s->record.direction == DIRECTION_INCOMING && !is_exempt(s, exempt))
+                        names_add(&names, s->record.name, "");
+        if (names.n == 0)
                 finding(f, FINDING_OK, "incoming", "", "No session of the last live update is left unfinished.");
         else
-                finding(f, FINDING_WARNING, "incoming",
-                        "Have them renewed ('luoctl renew SESSION') or, when they are not needed any more, finished.",
-                        "%u sessions of the last live update, '%s' among them, are not finished: the next one loses them.", n,
-                        name);
+                finding(f, FINDING_BLOCKS, "incoming",
+                        "Have its owner claim and finish it, or keep it: 'luoctl renew SESSION' what is in use, 'luoctl carry "
+                        "SESSION' what nobody has claimed; or let it be lost: 'luoctl update --drop-unclaimed=SESSION'.",
+                        "%s of the last live update %s not finished: the next one loses %s.",
+                        names_end(&names), names.n == 1 ? "is" : "are", names.n == 1 ? "it" : "them");
+}
+
+/* --- those who have sessions */
+
+static Owner *owners_of_sessions(Manager *m, size_t *ret_n) {
+        Owner *owners = calloc(m->state.n_sessions + 1, sizeof(*owners));
+        size_t n = 0;
+        Session *s;
+
+        LIST_FOREACH(&m->state.sessions, Session, link, s)
+                if (owners && s->record.uid != 0 && n < m->state.n_sessions)
+                        owners[n++].uid = s->record.uid;
+        *ret_n = owners ? owners_sort(owners, n) : 0;
+        return owners;
+}
+
+static void add_session_without_owner(Names *names, const Session *s, const Owner *owner) {
+        char remark[64];
+
+        (void) snprintf(remark, sizeof(remark), " (of uid %u%s)", (unsigned) owner->uid,
+                        owner->named ? "" : ", not in /etc/passwd");
+        names_add(names, s->record.name, remark);
+}
+
+static void check_owners(Manager *m, Finding *f) {
+        _cleanup_free_ Owner *owners = NULL;
+        Names names = { .max = 3 };
+        Session *s;
+        size_t n;
+        int r;
+
+        owners = owners_of_sessions(m, &n);
+        r = !owners ? -ENOMEM : n == 0 ? 0 : owners_find_processes("/proc", owners, n);
+        if (r < 0) {
+                finding(f, FINDING_OK, "owners", "",
+                        "Whether sessions have living owners can't be told: %s.", strerror(-r));
+                return;
+        }
+        (void) owners_find_names("/etc/passwd", owners, n); /* a remark only */
+
+        LIST_FOREACH(&m->state.sessions, Session, link, s) {
+                const Owner *owner = owners_find(owners, n, s->record.uid);
+
+                if (owner && !owner->lives)
+                        add_session_without_owner(&names, s, owner);
+        }
+        if (names.n == 0)
+                finding(f, FINDING_OK, "owners", "", "The owners of all sessions have processes.");
+        else
+                finding(f, FINDING_WARNING, "owners",
+                        "Start what they belong to again, or discard them ('luoctl discard SESSION'): they take memory.",
+                        "Sessions without a living owner: %s. No process of that user runs.",
+                        names_end(&names));
+}
+
+/* --- memory */
+
+static unsigned long long mib(uint64_t bytes) {
+        return (bytes + (1U << 20) - 1) >> 20;
+}
+
+static void check_memory(Manager *m, Finding *f) {
+        uint64_t available = memory_available(), reserve = m->config.memory_reserve,
+                 holes = m->holes_in_flight;
+        char filling[96] = "";
+
+        if (holes > 0)
+                (void) snprintf(filling, sizeof(filling),
+                                ", and holes of %llu MiB may be filled by what is just being kept",
+                                mib(holes));
+        if (available == UINT64_MAX)
+                finding(f, FINDING_OK, "memory", "", "%llu MiB are kept%s; how much is free is not known.",
+                        mib(m->state.kept_bytes), filling);
+        else if (available < reserve || available - reserve < holes)
+                finding(f, FINDING_WARNING, "memory",
+                        "Free some memory, have sessions that nobody needs finished or discarded, or set a smaller MemoryReserve= "
+                        "in luod.conf.",
+                        "%llu MiB are kept%s; %llu MiB are free, of which %llu MiB stay reserved (MemoryReserve=).",
+                        mib(m->state.kept_bytes), filling, (unsigned long long) available >> 20,
+                        mib(reserve));
+        else
+                finding(f, FINDING_OK, "memory", "", "%llu MiB are kept%s; %llu MiB are free.",
+                        mib(m->state.kept_bytes), filling, (unsigned long long) available >> 20);
 }
 
 /* vm.memfd_noexec=1 gives every memfd F_SEAL_EXEC, which comes back write-sealed. */
@@ -209,12 +353,34 @@ static void check_luods_target(const TargetRecord *r, Finding *f) {
                         "Kernel %s is loaded to come next, and takes over what is kept.", release_of(r));
 }
 
+/* What `luoctl load` takes: the kernel that runs, by its name. luod looks into it before it loads it. */
+static bool find_loadable(Manager *m, char *ret, size_t n) {
+        struct utsname uts;
+
+        return uname(&uts) >= 0 &&
+               snprintf(ret, n, "%s/vmlinuz-%s", m->target.boot_dir, uts.release) < (int) n &&
+               access(ret, R_OK) >= 0;
+}
+
+static void check_no_target(Manager *m, Finding *f) {
+        static const char nothing[] =
+                "No kernel is loaded to come next: without one a reboot is cold, and loses all that is kept.";
+        char path[256];
+
+        if (find_loadable(m, path, sizeof(path)))
+                finding(f, FINDING_WARNING, "target",
+                        "Load it ('luoctl load'); 'luoctl update' does so by itself.",
+                        "%s The one that runs is loadable: %s.", nothing, path);
+        else
+                finding(f, FINDING_WARNING, "target", "Load one ('luoctl load --kernel=FILE').",
+                        "%s The one that runs is not in %s under its name.", nothing, m->target.boot_dir);
+}
+
 static void check_target(Manager *m, Finding *f) {
         TargetView view = target_look(m);
 
         if (!view.loaded)
-                finding(f, FINDING_WARNING, "target", "Load one ('luoctl load').",
-                        "No kernel is loaded to come next: without one a reboot is cold, and loses all that is kept.");
+                check_no_target(m, f);
         else if (!view.record)
                 finding(f, FINDING_WARNING, "target", "Load it anew ('luoctl load').",
                         "%s loaded the kernel that comes next, and how is not known: by kexec_load (as "
@@ -224,7 +390,61 @@ static void check_target(Manager *m, Finding *f) {
                 check_luods_target(view.record, f);
 }
 
-size_t manager_check(Manager *m, Finding ret[static FINDINGS_MAX]) {
+/* What goes over the next live update. */
+static unsigned count_outgoing(Manager *m, FileKind kind, const char **ret_session) {
+        unsigned n = 0;
+        Session *s;
+
+        LIST_FOREACH(&m->state.sessions, Session, link, s)
+                for (size_t i = 0; s->record.direction == DIRECTION_OUTGOING && i < s->n_files; i++)
+                        if (s->files[i]->record.kind == kind) {
+                                n++;
+                                *ret_session = s->record.name;
+                        }
+        return n;
+}
+
+/* With the same release and the same formats it is the kernel that runs, whose handlers have taken the files. */
+static bool is_kernel_that_runs(const TargetRecord *r) {
+        struct utsname uts;
+
+        return r && r->abi == KNOWLEDGE_YES && uname(&uts) >= 0 && streq(r->release, uts.release);
+}
+
+/* Of a single file without a handler the next kernel takes back nothing at all. Which handlers a kernel has beside the one
+ * for files in memory its image does not tell. */
+static void check_files(Manager *m, Finding *f) {
+        const TargetView view = target_look(m);
+        const char *session = NULL;
+        unsigned n_memory = count_outgoing(m, FILE_KIND_MEMFD, &session),
+                 n_others = count_outgoing(m, FILE_KIND_OTHER, &session);
+
+        if (n_memory > 0 && view.record &&
+            (view.record->luo == KNOWLEDGE_NO || view.record->memfd == KNOWLEDGE_NO))
+                finding(f, FINDING_BLOCKS, "files", "Load another one ('luoctl load --kernel=FILE').",
+                        "%u files in memory are kept, and the kernel that is loaded has no handler for them.",
+                        n_memory);
+        else if (n_others == 0)
+                finding(f, FINDING_OK, "files", "", "All %u files that are kept are files in memory.",
+                        n_memory);
+        else if (view.record && view.record->luo == KNOWLEDGE_NO)
+                finding(f, FINDING_BLOCKS, "files", "Load another one ('luoctl load --kernel=FILE').",
+                        "%u files that are not in memory are kept, and the kernel that is loaded has no handlers at all.",
+                        n_others);
+        else if (is_kernel_that_runs(view.record))
+                finding(f, FINDING_OK, "files", "",
+                        "%u files that are not in memory are kept, and the kernel that runs comes next.",
+                        n_others);
+        else
+                finding(f, FINDING_WARNING, "files",
+                        "Load a kernel of which you know that it has the handlers ('luoctl load', the one that runs, has), or try "
+                        "the update where nothing is at stake.",
+                        "%u files that are not in memory are kept, in session '%s' for one: whether the kernel that comes next "
+                        "has handlers for them is not known, and without them it gives back nothing at all.",
+                        n_others, session);
+}
+
+static size_t check_all(Manager *m, const Exempt *exempt, Finding ret[static FINDINGS_MAX]) {
         size_t n = 0;
 
         check_kernel(m, ret + n++);
@@ -233,12 +453,42 @@ size_t manager_check(Manager *m, Finding ret[static FINDINGS_MAX]) {
         check_features(m, ret + n++);
         check_custody_state(m, ret + n++);
         check_unit_file(m, ret + n++);
+        check_enabled(m, ret + n++);
         check_ledger(m, ret + n++);
         check_sessions(m, ret + n++);
-        check_unclaimed(m, ret + n++);
+        check_incoming(m, exempt, ret + n++);
+        check_owners(m, ret + n++);
+        check_memory(m, ret + n++);
         check_memfd_sysctl(ret + n++);
         check_target(m, ret + n++);
+        check_files(m, ret + n++);
+        assert(n <= FINDINGS_MAX);
         return n;
+}
+
+size_t manager_check(Manager *m, Finding ret[static FINDINGS_MAX]) {
+        static const Exempt none = {};
+
+        return check_all(m, &none, ret);
+}
+
+int manager_check_blocking(
+                Manager *m, const char *const *drop_unclaimed, bool before_renewal, bool carry, Failure *ret) {
+        const Exempt exempt = {
+                .drop_unclaimed = drop_unclaimed,
+                .auto_renewed = before_renewal,
+                .unclaimed = before_renewal && carry,
+        };
+        Finding findings[FINDINGS_MAX];
+        size_t n = check_all(m, &exempt, findings);
+
+        for (size_t i = 0; i < n; i++) {
+                const Finding *f = findings + i;
+
+                if (f->severity == FINDING_BLOCKS || (streq(f->id, "target") && !target_look(m).loaded))
+                        return failure_set(ret, FAILURE_UPDATE_BLOCKED, "%s %s", f->message, f->fix);
+        }
+        return 0;
 }
 
 const char *finding_severity_to_string(FindingSeverity severity) {

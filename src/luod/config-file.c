@@ -175,6 +175,6 @@ int config_load(const char *const *directories,
                 config_reset(config_items, &config);
                 return r;
         }
-        *ret = config; /* owns nothing so far: no item is of a type that does */
+        *ret = config;
         return 0;
 }

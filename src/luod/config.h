@@ -16,8 +16,16 @@ typedef struct Config {
         unsigned files;
         unsigned parts;
         uint64_t memory_reserve;       /* bytes */
+        /* [Update] */
+        uint64_t prepare_timeout;      /* usec */
+        bool protect_reboot;
         /* [Device] */
         uint64_t busy_timeout;         /* usec */
+        /* [Restore], see restored.h */
+        char *on_restored;
+        char *on_claimed;
+        char *on_finished;
+        char *on_impaired;
         /* [Report] */
         unsigned report_keep;
 } Config;

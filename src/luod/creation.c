@@ -15,6 +15,7 @@ typedef struct Creation {
         Job job;
         char name[NAME_LENGTH_MAX + 1];
         uid_t uid;
+        bool auto_renew;
         MetadataChange *changes; /* copies, with their keys and values */
         size_t n_changes;
         Session *session;        /* the result */
@@ -94,6 +95,7 @@ static int creation_make(Creation *c, Part *part, Session **ret) {
         Manager *m = c->job.manager;
         SessionRecord record = {
                 .uid = c->uid,
+                .auto_renew = c->auto_renew,
                 .direction = DIRECTION_OUTGOING,
                 .state = SESSION_NEW,
                 .created = now_realtime(),
@@ -116,6 +118,22 @@ static int creation_make(Creation *c, Part *part, Session **ret) {
         return 0;
 }
 
+/* The session is there, and is what was asked for now. */
+static void creation_repeat(Creation *c) {
+        Session *s = c->session;
+        bool before = s->record.auto_renew;
+        int r = 0;
+
+        s->record.auto_renew = c->auto_renew;
+        if (before != c->auto_renew)
+                r = store_put_session(&c->job.manager->store, s);
+        if (r < 0) {
+                s->record.auto_renew = before;
+                failure_set_errno(&c->job.failure, r, "Can't make the session");
+        }
+        job_end(&c->job, r < 0 ? &c->job.failure : NULL);
+}
+
 static void creation_run(Job *job) {
         Creation *c = (Creation *) job;
         Manager *m = job->manager;
@@ -129,7 +147,7 @@ static void creation_run(Job *job) {
                 return;
         }
         if (r == 0) {
-                job_end(job, /* failure= */ NULL);
+                creation_repeat(c);
                 return;
         }
 
@@ -181,6 +199,7 @@ int operation_create(Manager *m,
                      uid_t uid,
                      const MetadataChange *changes,
                      size_t n_changes,
+                     bool auto_renew,
                      job_done_fn done,
                      void *userdata,
                      Failure *ret) {
@@ -211,6 +230,7 @@ int operation_create(Manager *m,
         *c = (Creation) {
                 .job = { .manager = m, .done = done, .userdata = userdata, .run = creation_run, .free = creation_free },
                 .uid = uid,
+                .auto_renew = auto_renew,
         };
         (void) snprintf(c->name, sizeof(c->name), "%s", name);
         r = copy_changes(c, changes, n_changes);

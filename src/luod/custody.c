@@ -4,7 +4,6 @@
 
 #include "custody.h"
 #include "luod-limits.h"
-#include "record.h"
 
 /* How it works: pushes and removals are collected and handed to a child in batches, which sends the messages to
  * PID 1's notify socket (a full socket may block it, not us) and waits for PID 1 to have read them (barrier).
@@ -25,7 +24,7 @@
 
 typedef struct Order {
         int fd;                  /* a copy of its own; -EBADF: a removal */
-        char fdname[FDNAME_SIZE];
+        char fdname[CUSTODY_FDNAME_SIZE];
         custody_done_fn done;
         void *userdata;
         bool listed;             /* found on PID 1's list */
@@ -80,7 +79,7 @@ static void send_orders(void *arg, WorkerReply *reply) {
         Order *o;
 
         LIST_FOREACH(&c->under_way, Order, link, o) {
-                char state[64];
+                char state[32 + CUSTODY_FDNAME_SIZE];
                 int r;
 
                 if (o->fd >= 0) {

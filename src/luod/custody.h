@@ -20,6 +20,9 @@ typedef enum CustodyState {
         _CUSTODY_STATE_INVALID = -22, /* -EINVAL */
 } CustodyState;
 
+/* The longest name in the store, with NUL: parts have short ones (FDNAME_SIZE), parked files longer ones (parking.h). */
+#define CUSTODY_FDNAME_SIZE 64U
+
 typedef struct Custody Custody;
 
 /* @error: 0; -ENOSPC: the store did not take it; -ENOTCONN, -ETIMEDOUT and others: PID 1 could not be asked. */

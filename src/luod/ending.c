@@ -21,6 +21,7 @@ typedef struct Ending {
         Job job;
         EndHow how;
         SessionState before;
+        bool claims;           /* it is the owner's Finish() */
         unsigned n_removing; /* orders to the custodian under way */
         int remove_error;
         int *fds;            /* of the parts: the child's, when it comes to the last close */
@@ -90,6 +91,7 @@ static void ending_complete(Ending *e) {
         session_detach(&m->state, s);
         if (m->hooks.session_removed)
                 m->hooks.session_removed(s, e->how, m->hooks.userdata);
+        restored_session_left(m, s);
         session_free(&m->state, s);
         job_end(&e->job, /* failure= */ NULL);
         parts_upkeep(m);
@@ -167,6 +169,8 @@ static void ending_leave_custody(Ending *e) {
         Parked *parked;
         Part *p;
 
+        if (e->claims) /* only now: a Finish() that the kernel refuses has changed nothing */
+                restored_claim(m, e->job.session);
         stop_point("end:kernel");
 
         e->remove_error = 0;
@@ -193,6 +197,7 @@ static void ending_leave_custody(Ending *e) {
                 if (parked->sid != e->job.session->sid)
                         continue;
                 parked_name_format(parked->sid, parked->token, name);
+                parked->leaving = true;
                 e->n_removing++;
                 r = custody_remove(m->custody, name, on_removed, e);
                 if (r < 0) {
@@ -317,6 +322,7 @@ int operation_end(Manager *m, Session *session, uid_t uid, EndHow how, job_done_
         e = ending_new(m, session, how, done, userdata);
         if (!e)
                 return failure_set_errno(ret, -ENOMEM, "Can't end the session");
+        e->claims = how == END_FINISHED && uid == session->record.uid;
         return job_submit(&e->job, ret);
 }
 

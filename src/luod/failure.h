@@ -24,6 +24,7 @@ typedef enum FailureKind {
         FAILURE_NO_REPORT,
         FAILURE_NO_SUCH_SESSION,
         FAILURE_NO_SUCH_TOKEN,
+        FAILURE_NO_UPDATE,
         FAILURE_NOT_A_KERNEL,
         FAILURE_NOT_OWNER,
         FAILURE_NOT_PERMITTED,
@@ -33,8 +34,15 @@ typedef enum FailureKind {
         FAILURE_SESSION_EXISTS,
         FAILURE_SHUTTING_DOWN,
         FAILURE_TOKEN_IN_USE,
+        FAILURE_TOO_LATE,
         FAILURE_TOO_MANY_FILES,
         FAILURE_UNSUPPORTED_FILE,
+        FAILURE_UPDATE_BLOCKED,
+        FAILURE_UPDATE_CANCELLED,
+        FAILURE_UPDATE_FAILED,
+        FAILURE_UPDATE_IN_PROGRESS,
+        FAILURE_UPDATE_TIMED_OUT,
+        FAILURE_UPDATE_VETOED,
         FAILURE_WRONG_ARCHITECTURE,
         FAILURE_WRONG_DIRECTION,
         FAILURE_INTERNAL,
@@ -44,7 +52,7 @@ typedef enum FailureKind {
 
 typedef struct Failure {
         FailureKind kind;
-        char message[384];
+        char message[1024]; /* a finding with what to do about it fits (check.h) */
 } Failure;
 
 #define FAILURE_INIT { .kind = FAILURE_NONE }

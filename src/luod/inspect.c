@@ -34,7 +34,7 @@ static int stat_cached(int fd, struct stat *ret) {
         return 0;
 }
 
-static uint64_t memory_available(void) {
+uint64_t memory_available(void) {
         _cleanup_free_ char *text = NULL;
         const char *p;
 

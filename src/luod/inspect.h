@@ -30,6 +30,8 @@ bool file_is_frozen(int fd, bool may_open);
 
 /* The bytes that PRESERVE would fill in: 0 for what is no shmem file. */
 uint64_t file_holes(int fd);
+/* Bytes that can be had without swapping (MemAvailable); UINT64_MAX: not known. */
+uint64_t memory_available(void);
 /* Whether that many bytes can be filled with @reserve left free. */
 bool memory_has_room(uint64_t holes, uint64_t reserve);
 

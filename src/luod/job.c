@@ -36,6 +36,7 @@ static void job_release(Job *job) {
         m->n_jobs--;
         job->free(job);
         manager_close_objects(m);
+        update_poke(m);
         if (m->n_jobs == 0 && m->stopping && m->idle)
                 m->idle(m, m->idle_userdata);
 }

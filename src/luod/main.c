@@ -7,6 +7,7 @@
 
 #include "build-config.h"
 #include "bus-names.h"
+#include "bus-units.h"
 #include "bus.h"
 #include "changeover.h"
 #include "config-file.h"
@@ -27,20 +28,26 @@ typedef struct Daemon {
         Bus bus;
         bool started; /* the change-over was begun */
         bool serving;
+        bool stopping; /* SIGTERM came */
 } Daemon;
 
 static void on_idle(Manager *manager, void *userdata) {
         (void) sd_event_exit(((Daemon *) userdata)->event, 0);
 }
 
+static void on_update_stopped(Manager *manager, void *userdata) {
+        manager_stop(manager, on_idle, userdata);
+}
+
 /* stop and shutdown are the same: no new requests, those under way end, and everything stays in custody. */
 static int on_signal(sd_event_source *source, const struct signalfd_siginfo *si, void *userdata) {
         Daemon *d = userdata;
 
-        if (d->manager->stopping)
+        if (d->stopping)
                 return 0;
+        d->stopping = true;
         (void) sd_notify(/* unset_environment= */ 0, "STOPPING=1");
-        manager_stop(d->manager, on_idle, d);
+        update_stop(d->manager, on_update_stopped, d);
         return 0;
 }
 
@@ -89,11 +96,13 @@ static int daemon_serve(Daemon *d) {
 
         reports_restore(m); /* before anybody can claim anything */
         reports_ask_systemd(m, d->system_bus);
+        update_restore(m);
         r = bus_init(&d->bus, m, d->system_bus);
         if (r < 0) {
                 log_errno(LOG_ERR, r, "Can't put the objects on the bus");
                 return r;
         }
+        restored_start(m); /* before READY=1: units that come after luod have conditions on it */
         r = sd_bus_request_name(d->system_bus, LUOD_BUS_NAME, 0);
         if (r < 0) {
                 log_errno(LOG_ERR, r, "Can't have the bus name " LUOD_BUS_NAME);
@@ -107,6 +116,7 @@ static int daemon_serve(Daemon *d) {
                 return r;
         }
 
+        update_resume(m);
         log_state(m);
         return sd_notifyf(/* unset_environment= */ 0, "READY=1\nSTATUS=%s",
                           m->support == LUO_SUPPORTED ? "Keeping objects over live updates"
@@ -189,6 +199,16 @@ static int daemon_connect(Daemon *d) {
         return r;
 }
 
+/* Without it plain updates are not heard of before units are stopped. */
+static void daemon_find_logind(Daemon *d) {
+        LogindEvents events = update_logind_events(d->manager);
+        int r;
+
+        r = logind_new_systemd(d->event, d->system_bus, &events, &d->manager->logind);
+        if (r < 0)
+                log_errno(LOG_WARNING, r, "logind and systemd can't be listened to, shutdowns will not be prepared");
+}
+
 static int daemon_start(Daemon *d) {
         const char *runtime_dir = secure_getenv("RUNTIME_DIRECTORY"), *state_dir = secure_getenv("STATE_DIRECTORY");
         sigset_t mask;
@@ -230,7 +250,13 @@ static int daemon_start(Daemon *d) {
                 r = daemon_connect(d);
         if (r < 0)
                 return r;
+        r = unit_starter_new_systemd(d->system_bus, &d->manager->unit_starter);
+        if (r < 0) {
+                log_errno(LOG_ERR, r, "Can't start");
+                return r;
+        }
 
+        daemon_find_logind(d);
         r = custody_new_systemd(d->event, d->system_bus, &d->manager->workers, on_custody_listed, d,
                                 &d->manager->custody);
         if (r < 0) {

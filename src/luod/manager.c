@@ -4,19 +4,25 @@
 #include "config-file.h"
 #include "job.h"
 #include "manager.h"
+#include "operations.h"
 #include "parking.h"
 #include "parts.h"
 #include "probe.h"
+#include "restored.h"
+#include "unit-file.h"
 
 int manager_new(sd_event *event, const LuoOps *luo, const char *runtime_dir, Manager **ret) {
         _cleanup_(manager_freep) Manager *m = malloc(sizeof(*m));
+        int r;
 
         if (!m)
                 return -ENOMEM;
-        *m = (Manager) {
+        *m = (Manager){
                 .event = sd_event_ref(event),
+                .unit_directories = unit_directories,
                 .luo = luo,
                 .store = STORE_NULL,
+                .protect = PROTECT_NULL,
                 .target = { .kexec = kexec_kernel_ops(), .boot_dir = "/boot" },
                 .runtime_dir = strdup(runtime_dir),
         };
@@ -26,10 +32,14 @@ int manager_new(sd_event *event, const LuoOps *luo, const char *runtime_dir, Man
         list_init(&m->probes);
         list_init(&m->identifications);
         list_init(&m->spare_waiters);
+        participants_init(&m->participants);
         state_init(&m->state);
         workers_init(&m->workers, event);
         if (!m->runtime_dir)
                 return -ENOMEM;
+        r = renewals_init(m);
+        if (r < 0)
+                return r;
 
         *ret = TAKE_PTR(m);
         return 0;
@@ -61,6 +71,8 @@ Manager *manager_free(Manager *m) {
 
         m->hooks = (ManagerHooks) {};
         sd_event_source_disable_unref(m->upkeep);
+        update_done(m);
+        renewals_done(m);
         custody_free(m->custody);
         workers_done(&m->workers);
         probe_free_all(m);
@@ -69,27 +81,33 @@ Manager *manager_free(Manager *m) {
         reports_done(&m->reports);
         store_done(&m->store);
         parking_free_all(m);
+        restored_done(m);
         state_done(&m->state);
+        config_reset(config_items, &m->config);
         sd_event_unref(m->event);
         free(m->runtime_dir);
         free(m);
         return NULL;
 }
 
-void manager_configure(Manager *m, const Config *config) {
+void manager_configure(Manager *m, Config *config) {
         Config former = m->config;
 
         m->config = *config;
-        if (former.sessions_per_user != config->sessions_per_user)
+        *config = (Config) {};
+        if (former.sessions_per_user != m->config.sessions_per_user)
                 manager_emit(m, "LimitSessionsPerUser");
-        if (former.files_per_user != config->files_per_user)
+        if (former.files_per_user != m->config.files_per_user)
                 manager_emit(m, "LimitFilesPerUser");
-        if (former.files != config->files)
+        if (former.files != m->config.files)
                 manager_emit(m, "LimitFiles");
-        if (former.parts != config->parts) {
+        if (former.protect_reboot != m->config.protect_reboot)
+                protect_refresh(m);
+        if (former.parts != m->config.parts) {
                 manager_emit(m, "LimitParts");
                 parts_upkeep(m); /* there may be room for spares now */
         }
+        config_reset(config_items, &former);
 }
 
 int manager_reload(Manager *m, config_message_fn message, void *userdata) {
@@ -133,6 +151,8 @@ static int check_custody(Manager *m, Failure *ret) {
 }
 
 int manager_check_ready(Manager *m, bool keeps, Failure *ret) {
+        int r;
+
         if (m->stopping)
                 return failure_set(ret, FAILURE_SHUTTING_DOWN,
                                    "luod is being stopped and takes no new requests; ask again when it is back");
@@ -140,7 +160,10 @@ int manager_check_ready(Manager *m, bool keeps, Failure *ret) {
                 return failure_set(ret, FAILURE_IMPAIRED, "%s", luo_support_message(m->support));
         if (m->support != LUO_SUPPORTED)
                 return failure_set(ret, FAILURE_KERNEL_UNSUPPORTED, "%s", luo_support_message(m->support));
-        return keeps ? check_custody(m, ret) : 0;
+        if (!keeps)
+                return 0;
+        r = update_check_open(m, ret);
+        return r < 0 ? r : check_custody(m, ret);
 }
 
 int manager_check_access(const Session *session, uid_t uid, Failure *ret) {

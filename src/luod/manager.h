@@ -6,16 +6,21 @@
 #include "config.h"
 #include "custody.h"
 #include "failure.h"
+#include "logind.h"
 #include "luo.h"
+#include "participants.h"
+#include "protect.h"
+#include "restored.h"
 #include "reports.h"
 #include "state.h"
 #include "store.h"
 #include "target.h"
+#include "update.h"
 #include "worker.h"
 
 /* Everything luod is made of, wired together. The modules that act on it: restore.c (what is there at the
  * start), parts.c (kernel sessions), creation.c, preserve.c, retrieve.c, metadata.c, ending.c (what clients ask
- * for). None of them knows the bus; what they must tell it goes through ManagerHooks. */
+ * for), restored.c (what became of what came). None of them knows the bus; what they must tell it goes through ManagerHooks. */
 
 typedef enum LedgerHealth {
         LEDGER_NONE,    /* no LUO in this kernel: there is none */
@@ -33,6 +38,9 @@ typedef struct ManagerHooks {
         void (*session_removed)(Session *session, EndHow how, void *userdata);
         void (*session_changed)(Session *session, const char *property, void *userdata);
         void (*changed)(Manager *manager, const char *property, void *userdata);
+        /* @deadline: usec, CLOCK_REALTIME; 0 with @start false. */
+        void (*prepare_for_update)(bool start, uint64_t deadline, void *userdata);
+        void (*update_finished)(const char *result, const char *message, void *userdata);
         void *userdata;
 } ManagerHooks;
 
@@ -40,6 +48,7 @@ struct Manager {
         sd_event *event;
         Config config;               /* what holds; manager_configure() changes it */
         const char *const *config_directories; /* where luod.conf is looked for; static, NULL: nowhere */
+        const char *const *unit_directories; /* where luod.service is looked for; static */
         const LuoOps *luo;
         LuoSupport support;
         unsigned features;           /* LuoFeature; none while they are not known */
@@ -53,6 +62,12 @@ struct Manager {
         bool booted_by_live_update;
         bool stopping;               /* SIGTERM came: new requests are refused */
         Target target;               /* the kernel that comes next */
+        Logind *logind;              /* NULL: none */
+        Participants participants;
+        Update update;
+        Protect protect;
+        Restored restored;           /* what became of what the last one brought */
+        UnitStarter *unit_starter;   /* NULL: none */
         Reports reports;             /* of live updates */
         char *runtime_dir;           /* "/run/luod": the ledger's and the index files' names */
         ManagerHooks hooks;
@@ -69,6 +84,11 @@ struct Manager {
         bool making_failed;          /* and will be tried again by the timer */
         bool device_busy;            /* the last try to make some failed so */
         sd_event_source *upkeep;     /* timer: tries again what failed (making spares, custody) */
+        unsigned n_renewals;         /* jobs that renew sessions */
+        bool renewals_automatic;     /* renewals_start_automatic() is not through */
+        void (*renewals_over)(Manager *manager, void *userdata);
+        void *renewals_userdata;
+        sd_event_source *renewals_defer, *renewals_timer;
         void (*idle)(Manager *manager, void *userdata); /* called when the last job ended while stopping */
         void *idle_userdata;
 };
@@ -79,8 +99,9 @@ int manager_new(sd_event *event, const LuoOps *luo, const char *runtime_dir, Man
 Manager *manager_free(Manager *manager);
 DEFINE_CLEANUP_FUNC(Manager, manager_free)
 
-/* What luod.conf sets holds from now on, for new requests: nothing that there is already is ended. */
-void manager_configure(Manager *manager, const Config *config);
+/* What luod.conf sets holds from now on, for new requests: nothing that there is already is ended. Takes over what
+ * *config owns. */
+void manager_configure(Manager *manager, Config *config);
 /* Reads luod.conf anew. Of wrong values, and without memory, what held before stays. 0 or -ENOMEM. */
 int manager_reload(Manager *manager, config_message_fn message, void *userdata);
 

@@ -20,12 +20,14 @@ typedef struct MetadataChange {
         size_t n_value;
 } MetadataChange;
 
-/* The answer's session is creation_get_session(job) in @done. @changes are the first metadata. */
+/* The answer's session is creation_get_session(job) in @done. @changes are the first metadata. @auto_renew: luod
+ * renews the session by itself before each live update that follows the first. */
 int operation_create(Manager *manager,
                      const char *name,
                      uid_t uid,
                      const MetadataChange *changes,
                      size_t n_changes,
+                     bool auto_renew,
                      job_done_fn done,
                      void *userdata,
                      Failure *ret);
@@ -78,9 +80,35 @@ int operation_end(Manager *manager,
 
 /* An incoming session becomes an outgoing one with all that it has. */
 int operation_renew(Manager *manager, Session *session, uid_t uid, job_done_fn done, void *userdata, Failure *ret);
+/* The same for a session that its owner has not claimed, decided by root; for its owner it stays unclaimed. */
+int operation_carry(Manager *manager, Session *session, uid_t uid, job_done_fn done, void *userdata, Failure *ret);
+/* The one or the other, decided by luod; nobody waits for the answer. */
+int operation_renew_unasked(Manager *manager, Session *session, Failure *ret);
 int operation_continue_renewal(Manager *manager, Session *session);
+/* Whether its owner has come for it since the live update. */
+bool session_is_claimed(const Session *session);
 /* Gives up what is parked for sessions that are no more. Only with a ledger that knows all of them. */
 void renewals_clean(Manager *manager);
+
+/* --- renewals that nobody asks for, or that nobody asks for any more (renewals.c) */
+
+/* Before and after all else. */
+int renewals_init(Manager *manager);
+void renewals_done(Manager *manager);
+/* Renews all incoming sessions that are to be renewed by luod itself (SessionRecord.auto_renew), and calls @done, from the event
+ * loop, once no renewal is under way any more, whoever asked for it. What fails is tried again a few times, so in the end
+ * there may be sessions that are incoming still, or half renewed (renewals_under_way()): then trying again soon is in vain.
+ * 0; -EBUSY: the last start's @done is still to come. Not called: luod is being stopped, or renewals_stop_automatic(). */
+int renewals_start_automatic(Manager *manager, void (*done)(Manager *manager, void *userdata), void *userdata);
+/* Begins no more of them, and forgets @done; those under way are finished. */
+void renewals_stop_automatic(Manager *manager);
+/* Sessions that are being renewed, or that a renewal was begun with that has not come to its end. */
+unsigned renewals_under_way(Manager *manager);
+/* For renewal.c: a job was made, and freed. @session NULL: it is gone. */
+void renewals_begun(Manager *manager, Session *session);
+void renewals_ended(Manager *manager, Session *session);
+/* Looks after what is to be renewed at the next turn of the event loop. */
+void renewals_kick(Manager *manager);
 
 /* For restore.c: goes on with an end that was begun; finds out what became of the intents of a session. Both
  * without anybody waiting, as first job of the session. 0 or -errno. */

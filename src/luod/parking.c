@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "fd-util.h"
 #include "parking.h"
+#include "parts.h"
 
 void parked_name_format(uint64_t sid, uint64_t token, char ret[static PARKED_NAME_SIZE]) {
         (void) snprintf(ret, PARKED_NAME_SIZE, "p%llx.%llx", (unsigned long long) sid, (unsigned long long) token);
@@ -39,7 +40,7 @@ int parking_add(Manager *m, uint64_t sid, uint64_t token, int *fd, bool in_custo
         p = malloc(sizeof(*p));
         if (!p)
                 return -ENOMEM;
-        *p = (Parked) { .sid = sid, .token = token, .fd = TAKE_FD(*fd), .in_custody = in_custody };
+        *p = (Parked) { .sid = sid, .token = token, .fd = TAKE_FD(*fd), .in_custody = in_custody, .was_stored = in_custody };
         list_append(&m->parked, &p->link);
         if (ret)
                 *ret = p;
@@ -68,6 +69,65 @@ size_t parking_count(Manager *m) {
         LIST_FOREACH(&m->parked, Parked, link, p)
                 n += p->fd >= 0;
         return n;
+}
+
+void parked_note_stored(Parked *p) {
+        p->in_custody = p->was_stored = true;
+}
+
+static bool is_missing(const Parked *p) {
+        return p->fd >= 0 && p->was_stored && !p->in_custody && !p->leaving;
+}
+
+bool parking_is_missing_in_custody(Manager *m) {
+        Parked *p;
+
+        LIST_FOREACH(&m->parked, Parked, link, p)
+                if (is_missing(p))
+                        return true;
+        return false;
+}
+
+/* What a push needs to remember: the file may have left when it is through. */
+typedef struct ParkedPush {
+        Manager *manager;
+        uint64_t sid, token;
+} ParkedPush;
+
+static void on_pushed(int error, void *userdata) {
+        _cleanup_free_ ParkedPush *push = userdata;
+        Manager *m = push->manager;
+        Parked *p = parking_find(m, push->sid, push->token);
+
+        if (p) {
+                p->pushing = false;
+                if (error >= 0)
+                        parked_note_stored(p);
+        }
+        if (error < 0)
+                parts_upkeep_later(m);
+        manager_emit(m, "Custody");
+}
+
+void parking_push_missing(Manager *m) {
+        Parked *p;
+
+        LIST_FOREACH(&m->parked, Parked, link, p) {
+                char name[PARKED_NAME_SIZE];
+                ParkedPush *push;
+
+                if (!is_missing(p) || p->pushing)
+                        continue;
+                parked_name_format(p->sid, p->token, name);
+                push = malloc(sizeof(*push));
+                if (push)
+                        *push = (ParkedPush) { .manager = m, .sid = p->sid, .token = p->token };
+                p->pushing = push && custody_push(m->custody, p->fd, name, on_pushed, push) >= 0;
+                if (!p->pushing) {
+                        free(push);
+                        parts_upkeep_later(m);
+                }
+        }
 }
 
 void parking_listed(Manager *m, char **fdnames) {

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include <assert.h>
+
 #include "manager.h"
 
 /* Files that have no keeper for a moment: between FINISH of the session that they came in and PRESERVE in the one that they go
@@ -11,10 +13,14 @@ typedef struct Parked {
         uint64_t sid, token;
         int fd;          /* owned */
         bool in_custody; /* seen in the custodian's list */
+        bool was_stored; /* it was there once, and must be until it leaves */
+        bool pushing;    /* on its way there once more */
+        bool leaving;    /* the custodian was told to give it up */
         ListLink link;   /* Manager.parked */
 } Parked;
 
 #define PARKED_NAME_SIZE 40U
+static_assert(PARKED_NAME_SIZE <= CUSTODY_FDNAME_SIZE, "the custodian takes these names whole");
 
 /* "p" SID "." TOKEN, in hexadecimal. */
 void parked_name_format(uint64_t sid, uint64_t token, char ret[static PARKED_NAME_SIZE]);
@@ -29,5 +35,11 @@ Parked *parked_free(Parked *parked);
 void parking_free_of(Manager *manager, uint64_t sid);
 void parking_free_all(Manager *manager);
 size_t parking_count(Manager *manager);
+/* The custodian has it. */
+void parked_note_stored(Parked *parked);
+/* Whether the custodian has lost one that it had. */
+bool parking_is_missing_in_custody(Manager *manager);
+/* Gives the custodian once more what it has lost: parts_upkeep()'s. */
+void parking_push_missing(Manager *manager);
 /* The custodian's list, NULL-terminated: notes what it has. */
 void parking_listed(Manager *manager, char **fdnames);

@@ -370,7 +370,7 @@ static int on_upkeep(sd_event_source *source, uint64_t usec, void *userdata) {
         return 0;
 }
 
-static void upkeep_later(Manager *m) {
+void parts_upkeep_later(Manager *m) {
         if (m->upkeep)
                 (void) sd_event_source_set_time_relative(m->upkeep, UPKEEP_RETRY_USEC);
         else
@@ -398,7 +398,7 @@ static void on_made(WorkerReply *reply, void *userdata) {
 
         job_wake_spare_waiters(m, reply->error);
         if (reply->error < 0)
-                upkeep_later(m);
+                parts_upkeep_later(m);
         else {
                 probe_features(m); /* the device can be had now */
                 parts_upkeep(m);
@@ -410,7 +410,7 @@ static void parts_start_making(Manager *m, unsigned n) {
         int r;
 
         if (!making) {
-                upkeep_later(m);
+                parts_upkeep_later(m);
                 return;
         }
         making->manager = m;
@@ -418,7 +418,7 @@ static void parts_start_making(Manager *m, unsigned n) {
         r = worker_run(&m->workers, parts_make, &making->parts, NULL, 0, /* flags= */ 0, on_made, making);
         if (r < 0) {
                 free(making);
-                upkeep_later(m);
+                parts_upkeep_later(m);
                 return;
         }
         m->n_making = n;
@@ -441,7 +441,7 @@ static void on_pushed(int error, void *userdata) {
         if (push->done)
                 push->done(p, error, push->userdata);
         if (error < 0)
-                upkeep_later(push->manager);
+                parts_upkeep_later(push->manager);
         else
                 job_wake_spare_waiters(push->manager, 0);
         manager_emit(push->manager, "Custody");
@@ -496,6 +496,8 @@ CustodyState parts_custody_state(Manager *m) {
         LIST_FOREACH(&m->state.parts, Part, state_link, p)
                 if (part_is_missing_in_custody(p))
                         return CUSTODY_DEGRADED;
+        if (parking_is_missing_in_custody(m))
+                return CUSTODY_DEGRADED;
         return state;
 }
 
@@ -506,7 +508,7 @@ static void push_missing(Manager *m) {
                 if (!part_is_missing_in_custody(p) || p->pushing)
                         continue;
                 if (part_push(m, p, NULL, NULL) < 0)
-                        upkeep_later(m);
+                        parts_upkeep_later(m);
         }
 }
 
@@ -534,7 +536,7 @@ static void push_promoted(Manager *m) {
 
         LIST_FOREACH(&m->state.parts, Part, state_link, p)
                 if (p->role == PART_BARE && p->promote && !p->pushing && part_push(m, p, NULL, NULL) < 0)
-                        upkeep_later(m);
+                        parts_upkeep_later(m);
 }
 
 void parts_upkeep(Manager *m) {
@@ -543,6 +545,7 @@ void parts_upkeep(Manager *m) {
         if (m->support != LUO_SUPPORTED || m->stopping || !m->custody)
                 return;
         push_missing(m);
+        parking_push_missing(m);
         if (!m->store.ledger) /* the start is not through */
                 return;
         promote_spares(m);

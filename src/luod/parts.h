@@ -10,6 +10,8 @@
 /* Looks after spares and custody: starts what is missing, in the background. Cheap; called whenever a spare was
  * taken, a part was closed, custody changed. */
 void parts_upkeep(Manager *manager);
+/* ... again in a while, as something could not be done. */
+void parts_upkeep_later(Manager *manager);
 
 /* A spare to be used: PART_READY or PART_BARE, without fd in custody for the latter; NULL when there is none
  * (parts_upkeep() then makes some and job_wait_for_spare() tells). The caller attaches it to a session. */

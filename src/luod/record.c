@@ -31,7 +31,7 @@ typedef struct Field {
         size_t size;
         uint32_t max;
         const char *const *table;
-        bool optional; /* absent when it is an empty string */
+        bool optional; /* absent when it is empty, 0 or false */
 } Field;
 
 typedef struct Layout {
@@ -123,6 +123,12 @@ static const Field session_fields[] = {
         U64(SessionRecord, created_generation),
         BOOL(SessionRecord, answered),
         NUMBER(SessionRecord, flags, UINT32_MAX),
+        FIELD(SessionRecord, "participates", participates, FIELD_BOOL, .optional = true),
+        FIELD(SessionRecord, "unready", unready, FIELD_BOOL, .optional = true),
+        FIELD(SessionRecord, "claimed", claimed, FIELD_U64, .optional = true),
+        FIELD(SessionRecord, "auto_renew", auto_renew, FIELD_BOOL, .optional = true),
+        FIELD(SessionRecord, "carrying", carrying, FIELD_BOOL, .optional = true),
+        FIELD(SessionRecord, "carried", carried, FIELD_NUMBER, .max = UINT32_MAX, .optional = true),
 };
 static const Layout session_layout = LAYOUT(SessionRecord, session_fields);
 
@@ -363,9 +369,15 @@ static int extra_encode(const char *extra, struct json_object *object) {
 }
 
 static bool field_is_absent(const Field *field, const void *record) {
+        const void *p = (const char *) record + field->offset;
+
         if (field->kind == FIELD_HEX)
                 return !((const MetaRecord *) record)->value;
-        return field->optional && *((const char *) record + field->offset) == '\0';
+        if (!field->optional)
+                return false;
+        if (field->kind == FIELD_U64)
+                return load_u64(p) == 0;
+        return field->kind == FIELD_NUMBER ? load_u32(p) == 0 : *(const char *) p == '\0';
 }
 
 static int fields_encode(const Layout *layout, const void *record, struct json_object *object) {

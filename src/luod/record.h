@@ -84,7 +84,13 @@ typedef struct SessionRecord {
         uint64_t created;            /* usec, CLOCK_REALTIME */
         uint64_t created_generation;
         bool answered;               /* CreateSession's success reply was handed to the bus */
+        bool auto_renew;             /* luod renews it itself before each live update */
+        bool carrying;               /* SESSION_RENEWING: nobody had claimed it */
+        uint32_t carried;            /* live updates in a row that it was renewed for without having been claimed */
         uint32_t flags;              /* SessionFlag (state.h): what is wrong with it, until it ends */
+        bool participates;           /* SetReady(false) was called in this boot: it is not ready by itself (participants.h) */
+        bool unready;                /* a live update waits for it */
+        uint64_t claimed;            /* usec, CLOCK_REALTIME: when its owner first used it in this boot; 0: not yet */
         char *extra;
 } SessionRecord;
 

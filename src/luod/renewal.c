@@ -12,8 +12,9 @@
 
 /* Renew(): an incoming session becomes an outgoing one, with all that it has, so that it goes into the next live update. The
  * kernel takes a file anew only once the session that it came in is finished, and between the two it has no keeper. So for
- * each incoming part, one after the other:
+ * each incoming part, one after the other (but the first two, which are done once):
  *
+ *   memory for the holes of all files                    (child)
  *   ledger: session ("renewing")                                  renew:intent
  *   kernel: RETRIEVE of all files                        (child)  renew:retrieved
  *   custody: an fd of each file ("parked")                        renew:parked
@@ -31,7 +32,10 @@
  *
  * Up to "parked" a failure leaves everything as it was. From FINISH on there is no way back: should the rest fail, the session
  * stays "renewing", its files parked, and the same call goes on with it, as does a restarted luod. Each step looks at what is
- * there and not at what was done before, so that it does not matter who did it. */
+ * there and not at what was done before, so that it does not matter who did it.
+ *
+ * Carry() is the same for a session that its owner has not claimed: it stays unclaimed in all that he can see of it. Nobody but
+ * luod has its files meanwhile, so none is noted as handed out. */
 
 typedef struct Renewal {
         Job job;
@@ -46,7 +50,10 @@ typedef struct Renewal {
         IndexHead head;
         unsigned n_waiting;  /* orders to the custodian under way */
         int error;
+        bool carry;          /* its owner has not claimed it, nor asked for this */
+        uint64_t holes;      /* of the part's files; counted in Manager.holes_in_flight */
         bool may_go_back;    /* it is certain that nothing was finished yet */
+        bool claims;         /* it is the owner's */
 } Renewal;
 
 static void renewal_next(Renewal *r);
@@ -61,8 +68,15 @@ static void files_done(Renewal *r) {
         r->n = 0;
 }
 
+static void release_holes(Renewal *r) {
+        r->job.manager->holes_in_flight -= r->holes;
+        r->holes = 0;
+}
+
 static void renewal_free(Job *job) {
+        release_holes((Renewal *) job);
         files_done((Renewal *) job);
+        renewals_ended(job->manager, job->session);
         free(job);
 }
 
@@ -76,6 +90,7 @@ static void go_back(Renewal *r) {
         Parked *p;
 
         s->record.state = SESSION_LIVE;
+        s->record.carrying = false;
         (void) store_put_session(&m->store, s);
         LIST_FOREACH(&m->parked, Parked, link, p) {
                 char name[PARKED_NAME_SIZE];
@@ -88,11 +103,23 @@ static void go_back(Renewal *r) {
         }
 }
 
-static void fail_errno(Renewal *r, int error, const char *what) {
+/* With the reason in job.failure. */
+static void fail(Renewal *r) {
         if (r->job.session->record.state == SESSION_RENEWING && r->may_go_back)
                 go_back(r);
-        failure_set_errno(&r->job.failure, error, what);
         job_end(&r->job, &r->job.failure);
+}
+
+static void fail_errno(Renewal *r, int error, const char *what) {
+        failure_set_errno(&r->job.failure, error, what);
+        fail(r);
+}
+
+static void fail_holes(Renewal *r) {
+        failure_set(&r->job.failure, FAILURE_OUT_OF_MEMORY,
+                    "Keeping the session anew fills the holes of its files, and this host has not that much memory free beyond "
+                    "what is reserved (MemoryReserve= in luod.conf). Free memory, or make the files smaller, and repeat the call");
+        fail(r);
 }
 
 static Parked *parked_of(Renewal *r, const File *f) {
@@ -139,15 +166,20 @@ static int collect_files(Renewal *r, bool intents) {
 static void renewal_commit(Renewal *r) {
         Manager *m = r->job.manager;
         Session *s = r->job.session;
-        SessionRecord before = s->record;
+        SessionRecord before;
         int error;
         Part *p;
 
+        if (r->claims)
+                restored_claim(m, s);
+        before = s->record;
         LIST_FOREACH(&s->parts, Part, session_link, p)
                 if (!p->outgoing) /* did not come over the last live update */
                         s->flags |= SESSION_PARTS_MISSING;
         s->record.direction = DIRECTION_OUTGOING;
         s->record.state = SESSION_LIVE;
+        s->record.carried = s->record.carrying ? s->record.carried + 1 : 0;
+        s->record.carrying = false;
         error = store_put_session(&m->store, s);
         if (error < 0) {
                 s->record = before;
@@ -155,8 +187,10 @@ static void renewal_commit(Renewal *r) {
                 return;
         }
         stop_point("renew:commit");
-        reports_ended(m, s, REPORT_RENEWED);
+        reports_ended(m, s, before.carrying ? REPORT_CARRIED : REPORT_RENEWED);
         manager_emit_session(m, s, "Direction");
+        restored_session_left(m, s);
+        manager_emit_session(m, s, "Carried");
         manager_emit_session(m, s, "Files");
         job_end(&r->job, /* failure= */ NULL);
 }
@@ -227,6 +261,7 @@ static void unpark_settled(Renewal *r) {
                 if (!is_settled(r, p))
                         continue;
                 parked_name_format(p->sid, p->token, name);
+                p->leaving = true;
                 r->n_waiting++;
                 if (custody_remove(m->custody, name, on_unparked, r) < 0) {
                         r->n_waiting--;
@@ -457,8 +492,15 @@ static void on_parked(int error, void *userdata) {
                 return;
         }
         for (size_t i = 0; i < r->n; i++)
-                parked_of(r, r->files[i])->in_custody = true;
+                parked_note_stored(parked_of(r, r->files[i]));
         stop_point("renew:parked");
+
+        /* PID 1 is being reloaded, and nobody knows what its store has: no FINISH now. */
+        if (custody_get_state(m->custody) == CUSTODY_DEGRADED) {
+                job_wait_for_custody(&r->job, "systemd's fd store is not known to have the files; repeat the call. See 'systemctl "
+                                              "status luod.service'");
+                return;
+        }
 
         if (r->part->fd < 0) {
                 r->may_go_back = false;
@@ -503,6 +545,14 @@ static void on_retrieved(WorkerReply *reply, void *userdata) {
         size_t k = 0;
 
         stop_point("renew:retrieved");
+        if (error < 0 && reply->values[0] == 1) {
+                fail_holes(r);
+                return;
+        }
+        if (error >= 0) {
+                r->holes = reply->values[1];
+                m->holes_in_flight += r->holes;
+        }
         for (size_t i = 0; i < r->n && error >= 0; i++) {
                 File *f = r->files[i];
 
@@ -513,7 +563,7 @@ static void on_retrieved(WorkerReply *reply, void *userdata) {
                         break;
                 }
                 file_note_object(m, f, reply->fds[k]);
-                if (f->record.state != FILE_RETRIEVED) {
+                if (f->record.state != FILE_RETRIEVED && !r->carry) {
                         f->record.state = FILE_RETRIEVED;
                         (void) store_put_file(&m->store, f); /* otherwise attributes are put right again */
                 }
@@ -526,7 +576,15 @@ static void on_retrieved(WorkerReply *reply, void *userdata) {
         park_files(r);
 }
 
-/* In a child. */
+/* PRESERVE will fill the holes of all of them: those that their owner has made. @holes: of the files up to this one. */
+static int count_holes(Renewal *r, int fd, uint64_t *holes) {
+        const Manager *m = r->job.manager;
+
+        *holes += file_holes(fd);
+        return *holes == 0 || memory_has_room(m->holes_in_flight + *holes, m->config.memory_reserve) ? 0 : -ENOMEM;
+}
+
+/* In a child. values: 1: there is not enough memory for the holes; the holes. */
 static void retrieve_files(void *arg, WorkerReply *reply) {
         Renewal *r = arg;
         const LuoOps *luo = r->job.manager->luo;
@@ -536,8 +594,10 @@ static void retrieve_files(void *arg, WorkerReply *reply) {
                 FileRecord wanted = *record;
                 int fd;
 
-                if (r->fds[i] >= 0) /* parked already */
+                if (r->fds[i] >= 0) { /* parked already */
+                        (void) count_holes(r, r->fds[i], reply->values + 1);
                         continue;
+                }
                 fd = luo->retrieve(luo, r->session_fd, record->ktoken);
                 if (fd < 0) {
                         reply->error = fd;
@@ -547,8 +607,8 @@ static void retrieve_files(void *arg, WorkerReply *reply) {
                 reply->error = file_restore(&fd, &wanted, record->state != FILE_RETRIEVED);
                 if (reply->error < 0)
                         return;
-                if (!memory_has_room(file_holes(fd), r->job.manager->config.memory_reserve))
-                        reply->error = -ENOMEM;
+                reply->error = count_holes(r, fd, reply->values + 1);
+                reply->values[0] = reply->error < 0;
                 reply->fds[reply->n_fds++] = fd;
                 if (reply->error < 0)
                         return;
@@ -566,16 +626,21 @@ static bool has_outgoing_part(const Session *s) {
 
 static void renew_part(Renewal *r) {
         Manager *m = r->job.manager;
+        int keep[FDS_PER_CALL_MAX + 1], error;
         bool all_parked = true;
-        int error;
+        size_t n_keep = 0;
 
+        release_holes(r);
         error = collect_files(r, /* intents= */ false);
         for (size_t i = 0; i < r->n && error >= 0; i++) {
                 const Parked *p = parked_of(r, r->files[i]);
 
                 r->fds[i] = p ? p->fd : -EBADF;
                 all_parked &= p != NULL;
+                if (p)
+                        keep[n_keep++] = p->fd;
         }
+        keep[n_keep++] = r->session_fd;
         /* FINISH comes once all are parked, and after it the files have nobody else; then there are outgoing parts. */
         r->may_go_back = !all_parked && !has_outgoing_part(r->job.session);
         if (error >= 0 && r->part->fd >= 0 && r->n != r->part->n_files) /* FINISH would free the others */
@@ -585,7 +650,7 @@ static void renew_part(Renewal *r) {
                 return;
         }
         if (error >= 0)
-                error = worker_run(&m->workers, retrieve_files, r, &r->session_fd, 1, WORKER_OUTLIVES, on_retrieved, r);
+                error = worker_run(&m->workers, retrieve_files, r, keep, n_keep, WORKER_OUTLIVES, on_retrieved, r);
         if (error < 0)
                 fail_errno(r, error, "Can't have the files from the kernel");
 }
@@ -662,51 +727,164 @@ static void renewal_next(Renewal *r) {
         renewal_commit(r);
 }
 
+/* Intent: from here on a restarted luod goes on with it. */
+static int renewal_begin(Renewal *r) {
+        Manager *m = r->job.manager;
+        Session *s = r->job.session;
+        int error;
+
+        if (!store_has_room(&m->store, 3 * s->n_files + 8, 0))
+                return -ENOSPC;
+        s->record.state = SESSION_RENEWING;
+        s->record.carrying = r->carry;
+        error = store_put_session(&m->store, s);
+        if (error < 0) {
+                s->record.state = SESSION_LIVE;
+                s->record.carrying = false;
+                return error;
+        }
+        r->may_go_back = true;
+        stop_point("renew:intent");
+        return 0;
+}
+
+/* It was begun before. An owner who asks for what is being done for him has claimed the session. */
+static int renewal_go_on(Renewal *r) {
+        Session *s = r->job.session;
+        int error;
+
+        if (r->carry || !s->record.carrying) {
+                r->carry = s->record.carrying;
+                return 0;
+        }
+        s->record.carrying = false;
+        error = store_put_session(&r->job.manager->store, s);
+        if (error < 0)
+                s->record.carrying = true;
+        return error;
+}
+
+/* Also when it comes to its turn: what was asked for before it may have changed that. */
+static int check_state(const Session *s, bool carry, Failure *ret) {
+        if (s->record.state != SESSION_LIVE && s->record.state != SESSION_RENEWING)
+                return failure_set(ret, FAILURE_WRONG_DIRECTION, "Session '%s' is being ended", s->record.name);
+        if (carry && s->record.direction == DIRECTION_INCOMING && s->record.state == SESSION_LIVE && session_is_claimed(s))
+                return failure_set(ret, FAILURE_WRONG_DIRECTION,
+                                   "Session '%s' was claimed by its owner, who decides what becomes of it: Renew() keeps it over "
+                                   "the next live update, Finish() ends it",
+                                   s->record.name);
+        return 0;
+}
+
+static void begin(Renewal *r) {
+        int error = renewal_begin(r);
+
+        if (error < 0)
+                fail_errno(r, error, "Can't renew the session");
+        else
+                renewal_next(r);
+}
+
+static void on_holes_counted(WorkerReply *reply, void *userdata) {
+        Renewal *r = userdata;
+
+        if (reply->values[0] == 1)
+                fail_holes(r);
+        else if (reply->error < 0)
+                fail_errno(r, reply->error, "Can't look at the session's files");
+        else
+                begin(r);
+}
+
+/* In a child. A file that was had before can be had again; values: as retrieve_files(). */
+static void count_all_holes(void *arg, WorkerReply *reply) {
+        Renewal *r = arg;
+        const LuoOps *luo = r->job.manager->luo;
+        const Session *s = r->job.session;
+
+        for (size_t i = 0; i < s->n_files && reply->error >= 0; i++) {
+                const File *f = s->files[i];
+                _cleanup_(closep) int fd = -EBADF;
+
+                if (f->record.state != FILE_RETRIEVED || f->part->fd < 0)
+                        continue;
+                fd = luo->retrieve(luo, f->part->fd, f->record.ktoken);
+                if (fd < 0)
+                        reply->error = fd;
+                else if (count_holes(r, fd, reply->values + 1) < 0) {
+                        reply->values[0] = 1;
+                        return;
+                }
+        }
+}
+
+/* Only files that somebody has had have holes. Once a part is renewed there is no way back, so all of them are looked at
+ * before. */
+static void check_holes(Renewal *r) {
+        Manager *m = r->job.manager;
+        Session *s = r->job.session;
+        _cleanup_free_ int *fds = NULL;
+        size_t n = 0;
+        int error;
+        Part *p;
+
+        if (!session_is_claimed(s)) {
+                begin(r);
+                return;
+        }
+        LIST_FOREACH(&s->parts, Part, session_link, p)
+                n++;
+        fds = calloc(n + 1, sizeof(int));
+        n = 0;
+        LIST_FOREACH(&s->parts, Part, session_link, p)
+                if (fds && p->fd >= 0)
+                        fds[n++] = p->fd;
+        error = fds ? worker_run(&m->workers, count_all_holes, r, fds, n, WORKER_OUTLIVES, on_holes_counted, r) : -ENOMEM;
+        if (error < 0)
+                fail_errno(r, error, "Can't look at the session's files");
+}
+
 static void renewal_run(Job *job) {
         Renewal *r = (Renewal *) job;
-        Manager *m = job->manager;
         Session *s = job->session;
         int error;
 
+        r->may_go_back = false;
         if (s->record.direction == DIRECTION_OUTGOING) { /* the same call was answered, or its answer lost, before */
                 job_end(job, /* failure= */ NULL);
                 return;
         }
-        r->may_go_back = false;
-        if (s->record.state != SESSION_LIVE && s->record.state != SESSION_RENEWING) {
-                job_fail(job, FAILURE_WRONG_DIRECTION, "Session '%s' is being ended", s->record.name);
+        if (check_state(s, r->carry, &job->failure) < 0) {
+                job_end(job, &job->failure);
                 return;
         }
         if (s->record.state == SESSION_LIVE) {
-                if (!store_has_room(&m->store, 3 * s->n_files + 8, 0)) {
-                        fail_errno(r, -ENOSPC, "Can't renew the session");
-                        return;
-                }
-                s->record.state = SESSION_RENEWING;
-                error = store_put_session(&m->store, s);
-                if (error < 0) {
-                        s->record.state = SESSION_LIVE;
-                        fail_errno(r, error, "Can't renew the session");
-                        return;
-                }
-                r->may_go_back = true;
-                stop_point("renew:intent");
+                check_holes(r);
+                return;
+        }
+        error = renewal_go_on(r);
+        if (error < 0) {
+                fail_errno(r, error, "Can't renew the session");
+                return;
         }
         renewal_next(r);
 }
 
-static Renewal *renewal_new(Manager *m, Session *s, job_done_fn done, void *userdata) {
+static Renewal *renewal_new(Manager *m, Session *s, bool carry, job_done_fn done, void *userdata) {
         Renewal *r = malloc(sizeof(*r));
 
-        if (r)
-                *r = (Renewal) {
-                        .job = { .manager = m,
-                                 .session = s,
-                                 .done = done,
-                                 .userdata = userdata,
-                                 .run = renewal_run,
-                                 .free = renewal_free },
-                };
+        if (!r)
+                return NULL;
+        *r = (Renewal) {
+                .job = { .manager = m,
+                         .session = s,
+                         .done = done,
+                         .userdata = userdata,
+                         .run = renewal_run,
+                         .free = renewal_free },
+                .carry = carry,
+        };
+        renewals_begun(m, s);
         return r;
 }
 
@@ -726,13 +904,19 @@ static int check_complete(const Session *s, Failure *ret) {
         return 0;
 }
 
-int operation_renew(Manager *m, Session *session, uid_t uid, job_done_fn done, void *userdata, Failure *ret) {
+bool session_is_claimed(const Session *s) {
+        for (size_t i = 0; i < s->n_files; i++)
+                if (s->files[i]->record.state == FILE_RETRIEVED)
+                        return true;
+        return false;
+}
+
+/* @claims: it is the owner who asks. */
+static int renewal_submit(
+                Manager *m, Session *session, bool carry, bool claims, job_done_fn done, void *userdata, Failure *ret) {
         Renewal *renewal;
         int r;
 
-        r = manager_check_access(session, uid, ret);
-        if (r < 0)
-                return r;
         r = manager_check_ready(m, /* keeps= */ true, ret);
         if (r < 0)
                 return r;
@@ -740,28 +924,56 @@ int operation_renew(Manager *m, Session *session, uid_t uid, job_done_fn done, v
                 return failure_set(ret, FAILURE_WRONG_DIRECTION,
                                    "Session '%s' was made in this kernel: it is kept over the next live update anyway",
                                    session->record.name);
-        if (session->record.state != SESSION_LIVE && session->record.state != SESSION_RENEWING)
-                return failure_set(ret, FAILURE_WRONG_DIRECTION, "Session '%s' is being ended", session->record.name);
+        r = check_state(session, carry, ret);
+        if (r < 0)
+                return r;
         r = check_complete(session, ret);
         if (r < 0)
                 return r;
 
-        renewal = renewal_new(m, session, done, userdata);
+        renewal = renewal_new(m, session, carry, done, userdata);
         if (!renewal)
                 return failure_set_errno(ret, -ENOMEM, "Can't renew the session");
+        renewal->claims = claims;
         return job_submit(&renewal->job, ret);
 }
 
-static void on_cleaned(int error, void *userdata) {
+int operation_renew(Manager *m, Session *session, uid_t uid, job_done_fn done, void *userdata, Failure *ret) {
+        int r;
+
+        r = manager_check_access(session, uid, ret);
+        if (r < 0)
+                return r;
+        return renewal_submit(m, session, /* carry= */ false, /* claims= */ uid == session->record.uid, done, userdata, ret);
+}
+
+int operation_carry(Manager *m, Session *session, uid_t uid, job_done_fn done, void *userdata, Failure *ret) {
+        int r;
+
+        r = manager_check_access(session, uid, ret);
+        if (r < 0)
+                return r;
+        if (uid != 0)
+                return failure_set(ret, FAILURE_NOT_PERMITTED,
+                                   "Only root may carry a session for an owner who does not come; its owner calls Renew()");
+        return renewal_submit(m, session, /* carry= */ true, /* claims= */ false, done, userdata, ret);
+}
+
+int operation_renew_unasked(Manager *m, Session *session, Failure *ret) {
+        return renewal_submit(m, session, /* carry= */ !session_is_claimed(session), /* claims= */ false, /* done= */ NULL,
+                              /* userdata= */ NULL, ret);
 }
 
 int operation_continue_renewal(Manager *m, Session *session) {
-        Renewal *r = renewal_new(m, session, /* done= */ NULL, /* userdata= */ NULL);
+        Renewal *r = renewal_new(m, session, session->record.carrying, /* done= */ NULL, /* userdata= */ NULL);
         Failure failure;
 
         if (!r)
                 return -ENOMEM;
         return job_submit(&r->job, &failure) < 0 ? -EAGAIN : 0;
+}
+
+static void on_cleaned(int error, void *userdata) {
 }
 
 void renewals_clean(Manager *m) {

@@ -165,9 +165,13 @@ static void state_enter_boot(Restore *r) {
 
         LIST_FOREACH(&state->sessions, Session, link, s) {
                 s->record.direction = DIRECTION_INCOMING;
+                s->record.participates = s->record.unready = false;
+                s->record.claimed = 0;
                 /* Goes on only where it has come so far that the files are parked; else it is for the owner to say. */
-                if (s->record.state == SESSION_RENEWING && !is_parked(m, s->sid))
+                if (s->record.state == SESSION_RENEWING && !is_parked(m, s->sid)) {
                         s->record.state = SESSION_LIVE;
+                        s->record.carrying = false;
+                }
         }
 }
 

@@ -20,6 +20,7 @@ typedef struct Retrieval {
         int *sessions;       /* fd of each one's part; borrowed */
         int *fds;            /* the results */
         size_t n_fds;
+        bool claims;         /* it is the owner's */
 } Retrieval;
 
 static void retrieval_free(Job *job) {
@@ -88,6 +89,9 @@ static void retrieval_failed(Retrieval *r, WorkerReply *reply) {
                 f->record.state = FILE_FAILED;
                 f->record.error = -reply->error;
                 (void) store_put_file(&m->store, f);
+                if (r->claims)
+                        restored_claim(m, s);
+                restored_session_failed(m, s);
                 reports_file_failed(m, s, f);
         }
         failure_set(&r->job.failure, FAILURE_RETRIEVE_FAILED,
@@ -138,8 +142,11 @@ static void on_retrieved(WorkerReply *reply, void *userdata) {
                 if (store_put_file(&m->store, f) < 0) /* then the next Retrieve() puts owner and mode right again */
                         continue;
         }
+        if (r->claims) {
+                restored_claim(m, s);
+                reports_claimed(m, s);
+        }
         stop_point("retrieve:commit");
-        reports_claimed(m, s);
         manager_emit_session(m, s, "Files");
         job_end(&r->job, /* failure= */ NULL);
 }
@@ -187,6 +194,11 @@ static int check_session(const Session *session, Failure *ret) {
                 return failure_set(ret, FAILURE_WRONG_DIRECTION,
                                    "Session '%s' is being renewed: it goes into the next live update. If an answer to Renew() "
                                    "was an error, repeat it",
+                                   session->record.name);
+        if (session->record.direction != DIRECTION_INCOMING && session->record.carried > 0)
+                return failure_set(ret, FAILURE_WRONG_DIRECTION,
+                                   "Session '%s' was carried into the next live update, as nobody had claimed it: it comes back "
+                                   "after that, with all its files. Discard() drops it with all that it keeps",
                                    session->record.name);
         if (session->record.direction != DIRECTION_INCOMING)
                 return failure_set(ret, FAILURE_WRONG_DIRECTION,
@@ -258,6 +270,7 @@ int operation_retrieve(Manager *m,
                 .records = calloc(n + 1, sizeof(FileRecord)),
                 .sessions = calloc(n + 1, sizeof(int)),
                 .fds = calloc(n + 1, sizeof(int)),
+                .claims = uid == session->record.uid,
         };
         if (!r->tokens || !r->records || !r->sessions || !r->fds) {
                 retrieval_free(&r->job);

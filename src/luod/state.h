@@ -88,6 +88,9 @@ struct Session {
         uint64_t kept_bytes;   /* sum of the files' sizes */
         List jobs;             /* Job.link (operations.h); the first one is running */
         unsigned n_jobs;
+        unsigned n_renewals;   /* those of them that renew it (renewals.c) */
+        unsigned renewal_tries;    /* that failed, one after the other */
+        uint64_t renewal_next;     /* usec, CLOCK_MONOTONIC: luod does not try it again before */
 
         ListLink link;         /* State.sessions */
 };

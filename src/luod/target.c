@@ -29,47 +29,24 @@ typedef struct Loading {
 
 /* --- the record's file */
 
-static void record_path(Manager *m, const char *suffix, char ret[static PATH_MAX]) {
-        (void) snprintf(ret, PATH_MAX, "%s/next-kernel%s", m->runtime_dir, suffix);
+static void record_path(Manager *m, char ret[static PATH_MAX]) {
+        (void) snprintf(ret, PATH_MAX, "%s/next-kernel", m->runtime_dir);
 }
 
-static int write_all(int fd, const char *text) {
-        for (size_t n = strlen(text); n > 0;) {
-                ssize_t k = write(fd, text, n);
-
-                if (k < 0)
-                        return -errno;
-                text += k;
-                n -= (size_t) k;
-        }
-        return 0;
-}
-
-/* In one step: the old one or the new one is there. The directory is on a tmpfs. */
 static int record_write(Manager *m, const TargetRecord *record) {
-        char path[PATH_MAX], temporary[PATH_MAX];
         _cleanup_free_ char *text = NULL;
-        _cleanup_(closep) int fd = -EBADF;
+        char path[PATH_MAX];
         int r;
 
-        record_path(m, "", path);
-        record_path(m, ".new", temporary);
+        record_path(m, path);
         r = target_record_encode(record, &text);
-        if (r < 0)
-                return r;
-        fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-        if (fd < 0)
-                return -errno;
-        r = write_all(fd, text);
-        if (r >= 0 && rename(temporary, path) < 0)
-                r = -errno;
-        return r;
+        return r < 0 ? r : write_small_file(path, text);
 }
 
 static void record_remove(Manager *m) {
         char path[PATH_MAX];
 
-        record_path(m, "", path);
+        record_path(m, path);
         (void) unlink(path);
 }
 
@@ -91,7 +68,7 @@ void target_restore(Manager *m, const char *boot_id) {
         char path[PATH_MAX];
 
         (void) snprintf(t->boot_id, sizeof(t->boot_id), "%s", boot_id);
-        record_path(m, "", path);
+        record_path(m, path);
         if (read_small_file(path, &text) < 0)
                 return;
         if (target_record_decode(text, &t->record) < 0)

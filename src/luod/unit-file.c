@@ -3,12 +3,21 @@
 #include <dirent.h>
 #include <linux/limits.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "fd-util.h"
 #include "macro.h"
 #include "unit-file.h"
 
 #define DROP_INS_MAX 128U
+
+const char *const unit_directories[] = {
+        "/etc/systemd/system",
+        "/run/systemd/system",
+        "/usr/local/lib/systemd/system",
+        "/usr/lib/systemd/system",
+        NULL,
+};
 
 typedef struct DropIn {
         char name[NAME_MAX + 1];
@@ -117,4 +126,48 @@ int unit_file_read(const char *const *directories, const char *name, UnitFile *r
 
         *ret = u;
         return 0;
+}
+
+static bool is_dependency_directory(const char *name) {
+        static const char *const suffixes[] = { ".wants", ".requires", ".upholds" };
+        const char *dot = strrchr(name, '.');
+
+        for (size_t i = 0; dot && dot > name && i < ARRAY_SIZE(suffixes); i++)
+                if (streq(dot, suffixes[i]))
+                        return true;
+        return false;
+}
+
+static bool
+entry_exists(const char *directory, const char *wants, const char *name, char ret_path[static PATH_MAX]) {
+        struct stat st;
+
+        return snprintf(ret_path, PATH_MAX, "%s/%s/%s", directory, wants, name) < PATH_MAX &&
+               lstat(ret_path, &st) >= 0;
+}
+
+/* The first directory that has an entry in @wants decides. */
+static bool is_wanted_by(const char *const *directories, const char *wants, const char *name) {
+        char path[PATH_MAX], target[16] = "";
+
+        for (size_t i = 0; directories[i]; i++)
+                if (entry_exists(directories[i], wants, name, path))
+                        return readlink(path, target, sizeof(target) - 1) < 0 || !streq(target, "/dev/null");
+        return false;
+}
+
+bool unit_file_is_enabled(const char *const *directories, const char *name) {
+        bool enabled = false;
+
+        for (size_t i = 0; directories[i] && !enabled; i++) {
+                DIR *d = opendir(directories[i]);
+                struct dirent *de;
+
+                while (d && !enabled && (de = readdir(d)))
+                        enabled = is_dependency_directory(de->d_name) &&
+                                  is_wanted_by(directories, de->d_name, name);
+                if (d)
+                        (void) closedir(d);
+        }
+        return enabled;
 }

@@ -15,10 +15,12 @@ typedef struct UnitFile {
 } UnitFile;
 
 /* systemd.unit(5): where system units are looked for, the first wins. */
-#define UNIT_DIRECTORIES                                                              \
-        ((const char *const[]) { "/etc/systemd/system", "/run/systemd/system",        \
-                                 "/usr/local/lib/systemd/system", "/usr/lib/systemd/system", NULL })
+extern const char *const unit_directories[];
 
 /* Reads the unit file @name and its drop-ins (NAME.d/x.conf, by file name across the directories, the first directory
  * winning; the last assignment counts). Returns 0 or -errno. */
 int unit_file_read(const char *const *directories, const char *name, UnitFile *ret);
+
+/* Whether something wants the unit @name at boot: a link to it in X.wants, X.requires or X.upholds of one of the directories,
+ * which a link to /dev/null of the same name in an earlier directory takes back. */
+bool unit_file_is_enabled(const char *const *directories, const char *name);

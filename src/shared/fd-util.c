@@ -185,3 +185,33 @@ int read_small_file(const char *path, char **ret) {
         *ret = TAKE_PTR(buffer);
         return 0;
 }
+
+static int write_all(int fd, const char *text) {
+        for (size_t n = strlen(text); n > 0;) {
+                ssize_t k = write(fd, text, n);
+
+                if (k < 0)
+                        return -errno;
+                text += k;
+                n -= (size_t) k;
+        }
+        return 0;
+}
+
+int write_small_file(const char *path, const char *text) {
+        _cleanup_(closep) int fd = -EBADF;
+        _cleanup_free_ char *temporary = NULL;
+        int r;
+
+        if (asprintf(&temporary, "%s.new", path) < 0)
+                return -ENOMEM;
+        fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+        if (fd < 0)
+                return -errno;
+        r = write_all(fd, text);
+        if (r >= 0 && rename(temporary, path) < 0)
+                r = -errno;
+        if (r < 0)
+                (void) unlink(temporary);
+        return r;
+}

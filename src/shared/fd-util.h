@@ -40,3 +40,7 @@ void fd_close_all_but(const int *keep, size_t n_keep);
 /* Reads a whole small file of /proc, /sys or the like as a string, one trailing newline cut off. Returns 0,
  * -errno, or -E2BIG past 1 MiB. The caller frees *ret. */
 int read_small_file(const char *path, char **ret);
+
+/* Writes @text as the file @path in one step: the old file or the new one is there, never a part. Mode 0600. Not synced:
+ * for a tmpfs. @path with ".new" after it is used on the way. Returns 0 or -errno. */
+int write_small_file(const char *path, const char *text);

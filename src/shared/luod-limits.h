@@ -44,6 +44,11 @@
  * luod.service must be well above that. */
 #define FDS_IN_FLIGHT_MAX 4096U
 
+/* Locks against a live update: of one user, and in all (each is an fd in luod). Bytes of who and why. */
+#define LOCKS_PER_USER_MAX 64U
+#define LOCKS_MAX 512U
+#define LOCK_TEXT_MAX 255U
+
 /* What dbus-daemon lets through in one message; more cuts off the sender. */
 #define FDS_PER_REPLY_MAX 16U
 /* SCM_MAX_FD: more cannot come in one message. */
@@ -72,8 +77,28 @@
 #define DEVICE_BUSY_RETRY_FIRST_USEC 1000ULL
 #define DEVICE_BUSY_RETRY_MAX_USEC 100000ULL
 
+/* Renewals that luod sees to itself: how many at once, the first and the longest pause after one that failed, and after how many
+ * failures a live update is not held off any longer. */
+#define RENEWALS_AT_ONCE 4U
+#define RENEWAL_RETRY_USEC (1000ULL * 1000)
+#define RENEWAL_RETRY_MAX_USEC (60ULL * 1000 * 1000)
+#define RENEWAL_TRIES 3U
+
 /* How long a call waits for a spare kernel session or for custody before it is refused. */
 #define RESOURCE_TIMEOUT_USEC (10ULL * 1000 * 1000)
+
+/* How long those who take part in a live update are waited for: PrepareTimeout=. Where a shutdown is not luod's own, it is
+ * less: as long as logind waits (InhibitDelayMaxSec=, or LOGIND_DELAY_MAX_USEC where it does not say) but a
+ * LOGIND_DELAY_RESERVE'th part of it, and in luod's stop job what is well below TimeoutStopSec= of luod.service. */
+#define PREPARE_TIMEOUT_USEC (60ULL * 1000 * 1000)
+#define PREPARE_TIMEOUT_LEAST_USEC (100ULL * 1000)
+#define PREPARE_TIMEOUT_MAX_USEC (24ULL * 3600 * 1000 * 1000)
+#define LOGIND_DELAY_MAX_USEC (5ULL * 1000 * 1000)
+#define LOGIND_DELAY_RESERVE 5U
+#define STOP_PREPARE_MAX_USEC (30ULL * 1000 * 1000)
+
+/* How often it is looked whether a kernel was loaded, while the lack of one forbids a reboot. */
+#define PROTECT_LOOK_USEC (1000ULL * 1000)
 
 /* The ledger's file: a head page and two halves. */
 #define LEDGER_HALF_SIZE (8U * 1024U * 1024U)
@@ -85,6 +110,9 @@
  * whole machine out of memory, see facts in docs/architecture.md): MemoryReserve=. */
 #define MEMORY_RESERVE (64ULL * 1024 * 1024)
 #define MEMORY_RESERVE_MAX (1ULL << 50)
+
+/* Processes that are looked at for whether owners of sessions live; with more it is not known. */
+#define PROCESSES_MAX 32768U
 
 /* The configuration: bytes of one file, bytes of one line, files in all, and messages about what is wrong with them. */
 #define CONFIG_FILE_MAX (256U * 1024U)

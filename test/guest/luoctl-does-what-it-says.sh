@@ -50,7 +50,7 @@ helps() {
         exits 0 luoctl --help
         exits 0 luoctl --version
         exits 0 luoctl help list
-        for verb in status list show create preserve retrieve set-metadata finish discard identify check reload load unload monitor; do
+        for verb in status list show create preserve retrieve set-metadata renew carry finish discard identify check reload load unload monitor; do
                 exits 0 luoctl $verb --help
                 grep -q "luoctl.* $verb" <<<"$output" || fail "the help on $verb does not show it: $output"
         done
@@ -58,6 +58,10 @@ helps() {
         exits 2 luoctl --nonsense
         exits 2 luoctl create
         exits 2 luoctl create a b
+        exits 2 luoctl carry
+        exits 2 luoctl carry --all a
+        exits 0 luoctl carry --all
+        exits 3 luoctl carry nowhere
         exits 2 luoctl preserve ctl x /etc/hostname
         exits 2 luoctl preserve ctl 18446744073709551616 /etc/hostname
         exits 2 luoctl set-metadata ctl nonsense
@@ -201,8 +205,8 @@ after() {
         exits 1 luoctl retrieve ctl 1 /nonexistent/out
         exits 3 luoctl retrieve ctl 77
         exits 12 luoctl preserve ctl 5 "$VM_STATE/in"
-        assert_check '^warning  *incoming: '
-        exits 10 luoctl check
+        assert_check "^blocks  *incoming: 'ctl' "
+        exits 11 luoctl check
         exits 0 luoctl finish ctl
         exits 3 luoctl finish ctl
 }

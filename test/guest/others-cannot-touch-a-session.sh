@@ -7,7 +7,7 @@
 
 path=/org/luod1/session/alices
 
-properties=(Name Direction Owner Files Metadata CreatedTimestamp CreatedGeneration Flags)
+properties=(Name Direction Owner Files Metadata CreatedTimestamp CreatedGeneration AutoRenew Carried Flags)
 
 assert_not_for_bob() {
         local call property
@@ -51,7 +51,7 @@ assert_hidden() { # WHAT COMMAND...
 luoctl_refuses() {
         local verb status
 
-        for verb in "show alices" "preserve alices 9 /etc/hostname" "retrieve alices 1" "set-metadata alices a=b" "finish alices" "discard alices"; do
+        for verb in "show alices" "preserve alices 9 /etc/hostname" "retrieve alices 1" "set-metadata alices a=b" "renew alices" "carry alices" "finish alices" "discard alices"; do
                 status=0
                 # shellcheck disable=SC2086
                 as bob luoctl $verb >/dev/null 2>&1 || status=$?

@@ -22,11 +22,13 @@ case $VM_BOOT in
         client_as alice create held key=value
         client_as alice preserve held 1=content=one......,mode=640 2=content=two
         client_as alice preserve --many held 3=content=three 4=random=4,size=5000000
-        client create carried
-        client preserve carried 1=content=carried,access=ro
+        client_as alice preserve held 0xffffffffffffffff=content=last
+        client_as alice create carried
+        client_as alice preserve carried 1=content=carried,access=ro
+        client_as alice create carried-too
         for point in "${points[@]}"; do
                 client create "at-$point"
-                client preserve "at-$point" 1=content="$point" 2=content=second
+                client preserve "at-$point" 1=content="$point" 0xfffffffffffffffe=content=second
         done
         kexec_now
         ;;
@@ -44,8 +46,17 @@ case $VM_BOOT in
         as alice luoctl renew held
         exec {go}>&-
         wait
-        luoctl renew carried
+        exits=0
+        luoctl carry held || exits=$?
+        assert_eq "the exit status for what is outgoing already" $exits 0
+        exits=0
+        as alice luoctl carry carried || exits=$?
+        assert_eq "the exit status for who is not root" $exits 4
+        luoctl carry carried carried-too
         assert_renewed carried
+        refused_as alice WrongDirection retrieve carried 1
+        assert_says "carried into the next live update" printf '%s\n' "$output"
+        assert_says "through 1 live update unclaimed, with the next one" luoctl show carried
         exits=0
         luoctl create fresh
         luoctl renew fresh || exits=$?
@@ -73,15 +84,19 @@ case $VM_BOOT in
         assert_eq "one" "$(field head "$(client_as alice retrieve held 1)")" "one......"
         assert_eq "its mode" "$(field mode "$(client_as alice retrieve held 1)")" 0640
         assert_eq "four" "checksum=$(field checksum "$(client_as alice retrieve held 4)")" "$(client checksum random=4,size=5000000)"
+        assert_eq "the last" "$(field head "$(client_as alice retrieve held 0xffffffffffffffff)")" last
         assert_eq "the metadata" "$(client_as alice metadata held)" key=value
-        assert_eq "how the carried one can be used" "$(field access "$(client retrieve carried 1)")" ro
-        assert_eq "the carried one" "$(field head "$(client retrieve carried 1)")" carried
+        assert_eq "what is kept of the carried one, nothing had" "$(client_as alice files carried | grep -c ' kept$')" 1
+        line=$(client_as alice retrieve carried 1)
+        assert_eq "how the carried one can be used" "$(field access "$line")" ro
+        assert_eq "the carried one" "$(field head "$line")" carried
         for point in "${points[@]}"; do
                 assert_eq "killed at $point" "$(field head "$(client retrieve "at-$point" 1)")" "$point"
-                assert_eq "killed at $point, the second" "$(field head "$(client retrieve "at-$point" 2)")" second
+                assert_eq "killed at $point, the second" "$(field head "$(client retrieve "at-$point" 0xfffffffffffffffe)")" second
                 client finish "at-$point"
         done
         client_as alice finish held
-        client finish carried
+        client_as alice finish carried
+        client_as alice finish carried-too
         ;;
 esac

@@ -8,7 +8,7 @@
 
 typedef struct Order {
         int fd; /* -EBADF: a removal */
-        char fdname[FDNAME_SIZE];
+        char fdname[CUSTODY_FDNAME_SIZE];
         custody_done_fn done;
         void *userdata;
         ListLink link; /* FakeCustody.orders */

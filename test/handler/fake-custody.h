@@ -10,7 +10,7 @@
 /* PID 1's fd store of luod, for tests. The store outlives luod; a Custody is luod's connection to it. */
 
 typedef struct FakeStored {
-        char fdname[FDNAME_SIZE];
+        char fdname[CUSTODY_FDNAME_SIZE];
         int fd;
         ListLink link; /* FakeStore.stored */
 } FakeStored;

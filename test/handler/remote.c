@@ -173,7 +173,7 @@ static int remote_finish(const LuoOps *ops, int session) {
 typedef struct RemoteOrder {
         sd_event_source *source;
         int fd;
-        char fdname[FDNAME_SIZE];
+        char fdname[CUSTODY_FDNAME_SIZE];
         custody_done_fn done;
         void *userdata;
 } RemoteOrder;

@@ -411,7 +411,8 @@ static void check(World *w, char ret[static 1024]) {
 
 static void test_check_says_what_stands_in_the_way(void **state) {
         World *w = *state;
-        static const char *const ids[] = { "kernel", "handlers", "custody", "ledger", "sessions", "incoming" /* "target": test-target.c */ };
+        static const char *const ids[] = { "kernel",   "handlers", "custody", "ledger", "sessions",
+                                           "incoming", "memory",   "files" /* "target": test-target.c */ };
         char text[1024];
 
         check(w, text);
@@ -432,7 +433,7 @@ static void test_check_says_what_stands_in_the_way(void **state) {
         assert_success(w, create(w, ROOT, "vm1"));
         world_update(w);
         check(w, text);
-        assert_non_null(strstr(text, "warning incoming\n"));
+        assert_non_null(strstr(text, "blocks incoming\n"));
 }
 
 /* --- where it can't work */

@@ -100,6 +100,23 @@ static void test_only_root_reloads(void **state) {
         assert_int_equal(get_limit(w, "LimitFiles"), FILES_MAX);
 }
 
+static void test_units_are_set_and_a_wrong_one_keeps_what_held(void **state) {
+        World *w = *state;
+        char messages[4096];
+
+        assert_null(w->manager->config.on_claimed);
+        for (unsigned i = 0; i < 2; i++)
+                reload(w, "[Restore]\nOnClaimed=claimed.service\nOnImpaired=impaired.target\n");
+        assert_string_equal(w->manager->config.on_claimed, "claimed.service");
+        assert_string_equal(w->manager->config.on_impaired, "impaired.target");
+        configure("[Restore]\nOnClaimed=no unit\n");
+        assert_success(w, reload_as(w, ROOT, messages));
+        assert_string_equal(w->manager->config.on_claimed, "claimed.service");
+        assert_null(w->manager->config.on_impaired);
+        reload(w, "[Restore]\nOnClaimed=\n");
+        assert_null(w->manager->config.on_claimed);
+}
+
 static void test_what_is_wrong_is_told_and_keeps_what_held(void **state) {
         World *w = *state;
         char messages[4096], should[512];
@@ -298,6 +315,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 TEST(test_without_a_file_all_is_as_built),
                 TEST(test_only_root_reloads),
+                TEST(test_units_are_set_and_a_wrong_one_keeps_what_held),
                 TEST(test_what_is_wrong_is_told_and_keeps_what_held),
                 TEST(test_changed_limits_are_told_and_only_those),
                 TEST(test_fewer_sessions_than_there_are_lose_nothing),

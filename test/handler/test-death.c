@@ -18,6 +18,7 @@ typedef enum StepKind {
         METADATA,      /* "k" to @value */
         RETRIEVE,      /* token */
         RENEW,
+        CARRY,
         FINISH,
         DISCARD,
 } StepKind;
@@ -92,6 +93,9 @@ static int take_step(World *w, const Step *step) {
                 return op_preserve(w, step->session, 0, tokens, fds + step->token, step->n, /* many= */ true);
         case RENEW:
                 return op_renew(w, step->session, 0);
+        case CARRY: /* this test looked into the files before it asks again: then they are claimed */
+                r = op_carry(w, step->session, 0);
+                return r < 0 && session_is_claimed(s) ? op_renew(w, step->session, 0) : r;
         case METADATA:
                 return operation_set_metadata(w->manager, s, 0, &change, 1, &w->failure);
         default:
@@ -154,7 +158,8 @@ static void assert_done(World *w, const Step *step) {
         if (step->kind == PRESERVE || step->kind == PRESERVE_MANY)
                 for (unsigned i = 0; i < MAX(step->n, 1U); i++)
                         must(w, is_there(w, step, i));
-        if (step->kind == RENEW) {
+        if (step->kind == RENEW || step->kind == CARRY) {
+                must(w, !s->record.carrying && s->record.carried <= (step->kind == CARRY));
                 must(w, s->n_files == 3);
                 for (size_t i = 0; i < s->n_files; i++) {
                         uint64_t token = s->files[i]->record.token;
@@ -397,6 +402,11 @@ static const Story stories[] = {
           .updated = true,
           .steps = { { RETRIEVE, "vm", 1 }, { RENEW, "vm" }, { METADATA, "vm", .value = "w" } },
           .n_steps = 3 },
+        { "carry",
+          .prelude = with_two_sessions,
+          .updated = true,
+          .steps = { { CARRY, "vm" }, { METADATA, "vm", .value = "w" } },
+          .n_steps = 2 },
         { "retrieve-and-finish",
           .prelude = with_two_sessions,
           .updated = true,

@@ -335,7 +335,7 @@ static void test_waiting_requests_are_forgotten_without_a_trace(void **state) {
                                                     /* accept_write_seal= */ false, NULL, NULL, &w->failure), 0);
         }
         assert_int_equal(operation_end(w->manager, s, 0, END_DISCARDED, NULL, NULL, &w->failure), 0);
-        assert_int_equal(operation_create(w->manager, "vm1", 0, NULL, 0, NULL, NULL, &w->failure), 0);
+        assert_int_equal(operation_create(w->manager, "vm1", 0, NULL, 0, /* auto_renew= */ false, NULL, NULL, &w->failure), 0);
         world_settle(w);
         assert_int_equal(w->manager->n_jobs, 4);
         w->kernel.device_error = 0;

@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
+#include <systemd/sd-journal.h>
 #include <unistd.h>
 
 #include "changeover.h"
@@ -59,10 +60,12 @@ World *world_new(void) {
 
         if (!w)
                 abort();
+        (void) sd_journal_print(LOG_DEBUG, "luod's tests"); /* the first line opens a socket for all that follow */
         w->n_fds_at_start = count_fds();
         fake_kernel_init(&w->kernel);
         fake_store_init(&w->store);
         fake_kexec_init(&w->kexec);
+        fake_logind_init(&w->logind);
         new_boot(w);
         if (!make_dir(w))
                 return world_free(w);
@@ -74,6 +77,7 @@ World *world_free(World *w) {
                 return NULL;
 
         world_kill(w);
+        fake_logind_done(&w->logind);
         fake_store_done(&w->store);
         fake_kernel_done(&w->kernel);
         clear_dir(w->dir);
@@ -188,6 +192,8 @@ int world_start(World *w) {
         w->manager->workers.inline_ = !w->with_workers;
         w->manager->config_directories = w->config_directories;
         assert_int_equal(manager_reload(w->manager, on_config_message, w), 0);
+        if (w->unit_directories)
+                w->manager->unit_directories = w->unit_directories;
         w->manager->target.kexec = &w->kexec.ops;
         w->manager->target.boot_dir = w->dir;
         w->manager->reports.hooks = w->report_hooks;
@@ -196,6 +202,11 @@ int world_start(World *w) {
         r = restore(w);
         if (r < 0)
                 return r;
+        if (!w->remote_luo) {
+                LogindEvents events = update_logind_events(w->manager);
+
+                w->manager->logind = fake_logind_connect(&w->logind, &events);
+        }
 
         if (!w->no_custodian) {
                 w->manager->custody = w->remote_custody_new ? w->remote_custody_new(w->event)
@@ -213,8 +224,12 @@ int world_start(World *w) {
                 return w->changeover_error;
 
         reports_restore(w->manager);
+        update_restore(w->manager);
         client_connect(w, OTHER);
         client_connect(w, ROOT); /* the last one hears the signals */
+        update_resume(w->manager);
+        w->manager->unit_starter = fake_units_new(&w->units);
+        restored_start(w->manager);
         world_settle(w);
         return 0;
 }
@@ -231,7 +246,7 @@ void world_kill(World *w) {
 
 void world_new_boot(World *w) {
         clear_dir(w->dir);
-        w->kexec.loaded = false;
+        w->kexec.loaded = w->logind.shutting_down = false;
         new_boot(w);
 }
 
@@ -321,22 +336,27 @@ void world_run_until(World *w, const int *flag) {
 }
 
 void world_time_passes(World *w) {
+        Session *s;
         Job *j;
 
         LIST_FOREACH(&w->manager->spare_waiters, Job, wait_link, j)
                 assert_true(sd_event_source_set_time(j->timeout, 0) >= 0);
         if (w->manager->upkeep)
                 assert_true(sd_event_source_set_time(w->manager->upkeep, 0) >= 0);
+        LIST_FOREACH(&w->manager->state.sessions, Session, link, s)
+                s->renewal_next = 0;
+        renewals_kick(w->manager);
         world_settle(w);
 }
 
 /* --- comparing */
 
 static void dump_session(FILE *f, const Session *s) {
-        fprintf(f, "session %s sid %llu uid %u %s %s answered %d created %llu\n", s->record.name,
-                (unsigned long long) s->sid, (unsigned) s->record.uid, direction_to_string(s->record.direction),
-                session_state_to_string(s->record.state), s->record.answered,
-                (unsigned long long) s->record.created);
+        fprintf(f, "session %s sid %llu uid %u %s %s answered %d created %llu claimed %llu auto-renew %d carrying %d carried %u\n",
+                s->record.name, (unsigned long long) s->sid, (unsigned) s->record.uid,
+                direction_to_string(s->record.direction), session_state_to_string(s->record.state), s->record.answered,
+                (unsigned long long) s->record.created, (unsigned long long) s->record.claimed, s->record.auto_renew,
+                s->record.carrying, s->record.carried);
         for (size_t i = 0; i < s->n_files; i++) {
                 const FileRecord *r = &s->files[i]->record;
 
@@ -662,6 +682,13 @@ int create(World *w, ClientId client, const char *name) {
         return world_send(w, client, m, NULL);
 }
 
+int create_auto_renewed(World *w, ClientId client, const char *name) {
+        sd_bus_message *m = manager_message(w, client, "CreateSession");
+
+        assert_true(sd_bus_message_append(m, "sa{sv}", name, 1, "auto-renew", "b", true) >= 0);
+        return world_send(w, client, m, NULL);
+}
+
 int create_with(World *w, ClientId client, const char *name, const char *key, const char *value) {
         sd_bus_message *m = manager_message(w, client, "CreateSession");
 
@@ -726,6 +753,10 @@ int set_metadata(World *w, ClientId client, const char *session, const char *key
 
 int renew(World *w, ClientId client, const char *session) {
         return world_send(w, client, session_message(w, client, session, "Renew"), NULL);
+}
+
+int carry(World *w, ClientId client, const char *session) {
+        return world_send(w, client, session_message(w, client, session, "Carry"), NULL);
 }
 
 int finish(World *w, ClientId client, const char *session) {
@@ -811,7 +842,7 @@ static int operation_wait(World *w, Operation *o, int r) {
 int op_create(World *w, const char *name, uid_t uid) {
         Operation o = { .world = w };
 
-        return operation_wait(w, &o, operation_create(w->manager, name, uid, NULL, 0, on_operation_done, &o,
+        return operation_wait(w, &o, operation_create(w->manager, name, uid, NULL, 0, /* auto_renew= */ false, on_operation_done, &o,
                                                       &w->failure));
 }
 
@@ -849,6 +880,14 @@ int op_renew(World *w, const char *session, uid_t uid) {
 
         assert_non_null(s);
         return operation_wait(w, &o, operation_renew(w->manager, s, uid, on_operation_done, &o, &w->failure));
+}
+
+int op_carry(World *w, const char *session, uid_t uid) {
+        Session *s = state_find_session(&w->manager->state, session);
+        Operation o = { .world = w };
+
+        assert_non_null(s);
+        return operation_wait(w, &o, operation_carry(w->manager, s, uid, on_operation_done, &o, &w->failure));
 }
 
 int op_end(World *w, const char *session, uid_t uid, EndHow how) {

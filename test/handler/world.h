@@ -14,6 +14,8 @@
 #include "fake-custody.h"
 #include "fake-kernel.h"
 #include "fake-kexec.h"
+#include "fake-logind.h"
+#include "fake-units.h"
 #include "fd-util.h"
 #include "manager.h"
 #include "operations.h"
@@ -39,11 +41,14 @@ typedef struct World {
         FakeKernel kernel;
         FakeStore store;
         FakeKexec kexec;
+        FakeLogind logind;
+        FakeUnits units;
         bool no_custodian;       /* PID 1 can't be reached */
         char dir[40];            /* the runtime directory */
         char boot_id[BOOT_ID_SIZE];
         unsigned n_boots;
         const char *const *config_directories; /* where luod.conf is; NULL: luod is as built */
+        const char *const *unit_directories;   /* where luod.service is; NULL: where this host has its own */
 
         const char *reports_dir; /* luod's state directory; NULL: it has none */
         ReportHooks report_hooks;
@@ -145,6 +150,7 @@ int world_send(World *w, ClientId client, sd_bus_message *message, sd_bus_messag
 
 /* The session's name stands for it. All return as world_call(). */
 int create(World *w, ClientId client, const char *name);
+int create_auto_renewed(World *w, ClientId client, const char *name);
 int create_with(World *w, ClientId client, const char *name, const char *key, const char *value);
 int preserve(World *w, ClientId client, const char *session, uint64_t token, int fd);
 int preserve_many(World *w, ClientId client, const char *session, const uint64_t *tokens, const int *fds, size_t n);
@@ -152,6 +158,7 @@ int retrieve(World *w, ClientId client, const char *session, uint64_t token, int
 /* @value NULL: remove it */
 int set_metadata(World *w, ClientId client, const char *session, const char *key, const char *value);
 int renew(World *w, ClientId client, const char *session);
+int carry(World *w, ClientId client, const char *session);
 int finish(World *w, ClientId client, const char *session);
 int discard(World *w, ClientId client, const char *session);
 
@@ -161,6 +168,7 @@ int op_create(World *w, const char *name, uid_t uid);
 int op_preserve(World *w, const char *session, uid_t uid, const uint64_t *tokens, const int *fds, size_t n, bool many);
 int op_retrieve(World *w, const char *session, uid_t uid, uint64_t token, int *ret_fd);
 int op_renew(World *w, const char *session, uid_t uid);
+int op_carry(World *w, const char *session, uid_t uid);
 int op_end(World *w, const char *session, uid_t uid, EndHow how);
 
 /* --- as clients */

@@ -47,6 +47,36 @@ static void test_what_is_not_well_is_said_in_words(void **state) {
         assert_null(warnings[4]);
 }
 
+static void test_what_did_not_come_back_is_said_unless_the_kernel_says_more(void **state) {
+        static char impaired[] = "impaired", finished[] = "finished", message[] = "Of 1 of 2 sessions", no[] = "no-device";
+        const char *warnings[WARNINGS_MAX + 1];
+        ManagerInfo info = healthy();
+
+        info.restore_message = message;
+        info.restore = impaired;
+        describe_warnings(&info, warnings);
+        assert_string_equal(warnings[0], message);
+        assert_null(warnings[1]);
+
+        info.restore = finished;
+        describe_warnings(&info, warnings);
+        assert_null(warnings[0]);
+
+        info.restore = impaired;
+        info.kernel_support = no;
+        describe_warnings(&info, warnings);
+        assert_null(strstr(warnings[0], message));
+        assert_null(warnings[1]);
+}
+
+static void test_every_stage_of_the_restore_has_words(void **state) {
+        static const char *const stages[] = { "none", "restored", "claimed", "finished", "impaired" };
+
+        for (size_t i = 0; i < ARRAY_SIZE(stages); i++)
+                assert_non_null(describe_restore(stages[i]));
+        assert_null(describe_restore("of a newer luod"));
+}
+
 static void test_every_keeper_has_words(void **state) {
         static const char *const keepers[] = { "none", "session", "unknown", "foreign" };
 
@@ -120,6 +150,8 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_all_well_needs_no_warning),
                 cmocka_unit_test(test_what_is_not_well_is_said_in_words),
+                cmocka_unit_test(test_what_did_not_come_back_is_said_unless_the_kernel_says_more),
+                cmocka_unit_test(test_every_stage_of_the_restore_has_words),
                 cmocka_unit_test(test_every_keeper_has_words),
                 cmocka_unit_test(test_a_kernel_without_explanation_still_warns),
                 cmocka_unit_test(test_what_follows_from_the_kernel_is_not_repeated),

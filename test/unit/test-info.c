@@ -210,6 +210,29 @@ static void test_there_may_be_no_findings(void **state) {
         assert_int_equal(f->findings.n_items, 0);
 }
 
+static void test_managed_objects_give_all_sessions_by_name(void **state) {
+        _cleanup_(session_infos_done) SessionInfos infos = {};
+        Fixture *f = *state;
+
+        assert_true(sd_bus_message_append(f->m,
+                                          "a{oa{sa{sv}}}",
+                                          3,
+                                          "/org/luod1", 1, "org.luod1.Manager", 1, "Name", "u", 1U,
+                                          "/org/luod1/session/b", 2,
+                                          "org.freedesktop.DBus.Peer", 0,
+                                          "org.luod1.Session", 2, "Name", "s", "b", "Claim", "s", "failed",
+                                          "/org/luod1/session/a", 1,
+                                          "org.luod1.Session", 2, "Name", "s", "a", "Errno", "u", 5U) >= 0);
+        turn(f);
+
+        assert_int_equal(session_infos_read(f->m, &infos), 0);
+        assert_int_equal(infos.n_items, 2);
+        assert_string_equal(infos.items[0].name, "a");
+        assert_int_equal(infos.items[0].error, 5);
+        assert_string_equal(infos.items[1].name, "b");
+        assert_string_equal(infos.items[1].claim, "failed");
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 static void append_bool(sd_bus_message *m, const char *key, int value) {
@@ -252,6 +275,7 @@ int main(void) {
                 TEST(test_rows_are_sorted_by_name),
                 TEST(test_identification_comes_with_or_without_the_keeper),
                 TEST(test_there_may_be_no_findings),
+                cmocka_unit_test_setup_teardown(test_managed_objects_give_all_sessions_by_name, set_up, tear_down),
                 cmocka_unit_test_setup_teardown(test_loaded_kernel_is_read_with_what_is_in_it, set_up, tear_down),
         };
 

@@ -35,6 +35,13 @@ static const Verb verbs[] = {
           .options = OPTION_KERNEL | OPTION_INITRD | OPTION_NO_INITRD | OPTION_REUSE_CMDLINE | OPTION_APPEND | OPTION_CMDLINE |
                      OPTION_FORCE,
           .run = run_nothing },
+        { .name = "create",
+          .arguments = "A",
+          .options = OPTION_AUTO_RENEW,
+          .min_arguments = 1,
+          .max_arguments = 1,
+          .run = run_nothing },
+        { .name = "carry", .arguments = "A...", .options = OPTION_ALL, .max_arguments = -1, .run = run_nothing },
         {},
 };
 
@@ -103,6 +110,20 @@ static void test_options_may_stand_anywhere(void **state) {
         assert_int_equal(f->options.json, JSON_PRETTY);
         assert_true(f->options.bytes);
         assert_false(f->options.legend);
+}
+
+static void test_sessions_are_renewed_by_luod_or_carried_if_asked_for(void **state) {
+        Fixture *f = *state;
+
+        assert_int_equal(parse(f, "create", "vm", NULL), STATUS_OK);
+        assert_false(f->options.auto_renew || f->options.all);
+        assert_int_equal(parse(f, "create", "vm", "--auto-renew", NULL), STATUS_OK);
+        assert_true(f->options.auto_renew);
+        assert_int_equal(parse(f, "create", "vm", "--all", NULL), STATUS_USAGE);
+        assert_int_equal(parse(f, "carry", "--all", NULL), STATUS_OK);
+        assert_true(f->options.all);
+        assert_int_equal(parse(f, "carry", "a", "b", NULL), STATUS_OK);
+        assert_int_equal(parse(f, "carry", "--auto-renew", NULL), STATUS_USAGE);
 }
 
 static void test_arguments_after_two_dashes_are_no_options(void **state) {
@@ -205,6 +226,7 @@ int main(void) {
                 TEST(test_the_number_of_arguments_is_checked),
                 TEST(test_help_needs_no_arguments),
                 TEST(test_options_of_load_are_taken),
+                TEST(test_sessions_are_renewed_by_luod_or_carried_if_asked_for),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

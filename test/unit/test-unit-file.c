@@ -103,14 +103,57 @@ static void test_a_missing_unit_is_seen(void **state) {
         assert_false(read_unit().found);
 }
 
+static void link_to(const char *target, const char *directory, const char *wants) {
+        char path[256];
+
+        (void) snprintf(path, sizeof(path), "%s/%s", directory, wants);
+        (void) mkdir(path, 0700);
+        (void) strcat(path, "/luod.service");
+        (void) unlink(path);
+        assert_int_equal(symlink(target, path), 0);
+}
+
+static bool is_enabled(void) {
+        return unit_file_is_enabled(directories, "luod.service");
+}
+
+static void test_a_unit_is_enabled_by_a_link_in_any_directory(void **state) {
+        assert_false(is_enabled());
+        link_to("../luod.service", lib, "luod.service.d"); /* not such a directory */
+        link_to("../luod.service", lib, ".wants");
+        assert_false(is_enabled());
+        link_to("../luod.service", lib, "multi-user.target.wants");
+        assert_true(is_enabled());
+}
+
+static void test_an_enabled_unit_may_be_required_from_etc(void **state) {
+        link_to("/usr/lib/systemd/system/luod.service", etc, "some@x.target.requires");
+        assert_true(is_enabled());
+}
+
+static void test_a_link_to_nothing_takes_back_what_comes_after_it(void **state) {
+        link_to("../luod.service", lib, "multi-user.target.wants");
+        link_to("/dev/null", etc, "multi-user.target.wants");
+        assert_false(is_enabled());
+        link_to("../luod.service", etc, "other.target.wants");
+        assert_true(is_enabled());
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup_teardown(test_the_shipped_unit_is_read, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_a_drop_in_lowers_the_store, setup, teardown),
-                cmocka_unit_test_setup_teardown(test_the_first_directory_hides_a_drop_in_of_the_same_name, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_the_first_directory_hides_a_drop_in_of_the_same_name,
+                                                setup, teardown),
                 cmocka_unit_test_setup_teardown(test_a_masked_unit_is_seen, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_a_unit_without_a_command_is_seen, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_a_missing_unit_is_seen, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_a_unit_is_enabled_by_a_link_in_any_directory, setup,
+                                                teardown),
+                cmocka_unit_test_setup_teardown(test_an_enabled_unit_may_be_required_from_etc, setup,
+                                                teardown),
+                cmocka_unit_test_setup_teardown(test_a_link_to_nothing_takes_back_what_comes_after_it, setup,
+                                                teardown),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "bus-error.h"
+#include "bus-update.h"
+#include "fd-util.h"
+
+/* The part of org.luod1.Manager that is about an update: dbus/org.luod1.xml. */
+
+int bus_check_root(sd_bus_message *m, const char *what, sd_bus_error *reterr) {
+        Failure failure = FAILURE_INIT;
+        uid_t uid;
+        int r;
+
+        r = bus_caller_uid(m, &uid);
+        if (r < 0 || uid == 0)
+                return r;
+        (void) failure_set(&failure, FAILURE_NOT_PERMITTED, "%s is for root alone", what);
+        return bus_error_set_failure(reterr, &failure);
+}
+
+/* --- Update(), Cancel() */
+
+typedef struct OptionsRead {
+        UpdateOptions options;
+        char **drop_unclaimed; /* ours; the strings are too */
+} OptionsRead;
+
+static void options_read_done(OptionsRead *o) {
+        for (size_t i = 0; o->drop_unclaimed && o->drop_unclaimed[i]; i++)
+                free(o->drop_unclaimed[i]);
+        free(o->drop_unclaimed);
+}
+
+static int read_option(sd_bus_message *m, const char *key, OptionsRead *o, sd_bus_error *reterr) {
+        int r, value = 0;
+
+        if (streq(key, "deadline")) {
+                r = sd_bus_message_read(m, "v", "t", &o->options.deadline);
+                if (r >= 0 && (o->options.deadline == 0 || o->options.deadline > PREPARE_TIMEOUT_MAX_USEC))
+                        return sd_bus_error_setf(reterr, SD_BUS_ERROR_INVALID_ARGS,
+                                                 "The deadline must be 1 to %llu microseconds from now",
+                                                 (unsigned long long) PREPARE_TIMEOUT_MAX_USEC);
+        } else if (streq(key, "force") || streq(key, "no-wait") || streq(key, "carry")) {
+                r = sd_bus_message_read(m, "v", "b", &value);
+                *(streq(key, "force")           ? &o->options.force
+                          : streq(key, "carry") ? &o->options.carry
+                                                : &o->options.no_wait) = value;
+        } else if (streq(key, "drop-unclaimed") && !o->drop_unclaimed) {
+                r = sd_bus_message_enter_container(m, 'v', "as");
+                if (r >= 0)
+                        r = sd_bus_message_read_strv(m, &o->drop_unclaimed);
+                if (r >= 0)
+                        r = sd_bus_message_exit_container(m);
+        } else
+                return sd_bus_error_setf(reterr, SD_BUS_ERROR_INVALID_ARGS,
+                                         "Unknown or repeated option '%.64s'; there are: carry (b), deadline (t), drop-unclaimed (as), force "
+                                         "(b), no-wait (b)",
+                                         key);
+        if (r == -ENXIO)
+                return sd_bus_error_setf(reterr, SD_BUS_ERROR_INVALID_ARGS, "The option '%s' is of another type", key);
+        return r;
+}
+
+static int read_options(sd_bus_message *m, OptionsRead *o, sd_bus_error *reterr) {
+        int r;
+
+        r = sd_bus_message_enter_container(m, 'a', "{sv}");
+        if (r < 0)
+                return r;
+        while ((r = sd_bus_message_enter_container(m, 'e', "sv")) > 0) {
+                const char *key;
+
+                r = sd_bus_message_read_basic(m, 's', &key);
+                if (r >= 0)
+                        r = read_option(m, key, o, reterr);
+                if (r >= 0)
+                        r = sd_bus_message_exit_container(m);
+                if (r < 0)
+                        return r;
+        }
+        o->options.drop_unclaimed = o->drop_unclaimed;
+        return r < 0 ? r : sd_bus_message_exit_container(m);
+}
+
+static void on_updated(const Failure *failure, void *userdata) {
+        sd_bus_message *m = userdata;
+
+        if (failure)
+                (void) bus_reply_failure(m, failure);
+        else
+                (void) sd_bus_reply_method_return(m, NULL);
+        sd_bus_message_unref(m);
+}
+
+int bus_method_update(sd_bus_message *m, void *userdata, sd_bus_error *reterr_error) {
+        _cleanup_(options_read_done) OptionsRead o = {};
+        Failure failure = FAILURE_INIT;
+        Bus *b = userdata;
+        int r;
+
+        r = read_options(m, &o, reterr_error);
+        if (r >= 0)
+                r = bus_check_root(m, "To update the host", reterr_error);
+        if (r < 0)
+                return r;
+        r = operation_update(b->manager, &o.options, on_updated, sd_bus_message_ref(m), &failure);
+        if (r < 0) {
+                sd_bus_message_unref(m);
+                return bus_error_set_failure(reterr_error, &failure);
+        }
+        return 1;
+}
+
+int bus_method_cancel(sd_bus_message *m, void *userdata, sd_bus_error *reterr_error) {
+        Failure failure = FAILURE_INIT;
+        Bus *b = userdata;
+        int r;
+
+        r = bus_check_root(m, "To cancel an update", reterr_error);
+        if (r < 0)
+                return r;
+        r = operation_cancel_update(b->manager, &failure);
+        return r < 0 ? bus_error_set_failure(reterr_error, &failure) : sd_bus_reply_method_return(m, NULL);
+}
+
+/* --- Inhibit(), ListInhibitors() */
+
+static pid_t caller_pid(sd_bus_message *m) {
+        sd_bus_creds *creds = NULL;
+        pid_t pid = 0;
+
+        if (sd_bus_query_sender_creds(m, SD_BUS_CREDS_PID, &creds) >= 0)
+                (void) sd_bus_creds_get_pid(creds, &pid);
+        sd_bus_creds_unref(creds);
+        return pid;
+}
+
+int bus_method_inhibit(sd_bus_message *m, void *userdata, sd_bus_error *reterr_error) {
+        const char *what, *who, *why, *mode;
+        _cleanup_(closep) int fd = -EBADF;
+        Failure failure = FAILURE_INIT;
+        Bus *b = userdata;
+        uid_t uid;
+        int r;
+
+        r = sd_bus_message_read(m, "ssss", &what, &who, &why, &mode);
+        if (r >= 0)
+                r = bus_caller_uid(m, &uid);
+        if (r < 0)
+                return r;
+        r = operation_inhibit(b->manager, uid, caller_pid(m), what, who, why, mode, &fd, &failure);
+        return r < 0 ? bus_error_set_failure(reterr_error, &failure) : sd_bus_reply_method_return(m, "h", fd);
+}
+
+int bus_method_list_inhibitors(sd_bus_message *m, void *userdata, sd_bus_error *reterr_error) {
+        sd_bus_message *reply = NULL;
+        Bus *b = userdata;
+        const Lock *l;
+        uid_t uid;
+        int r;
+
+        r = bus_caller_uid(m, &uid);
+        if (r < 0)
+                return r;
+        r = sd_bus_message_new_method_return(m, &reply);
+        if (r >= 0)
+                r = sd_bus_message_open_container(reply, 'a', "(ssssuu)");
+        LIST_FOREACH(&b->manager->participants.locks, Lock, link, l)
+                if (r >= 0 && (uid == 0 || uid == l->uid))
+                        r = sd_bus_message_append(reply, "(ssssuu)", "update", l->who, l->why, lock_mode_to_string(l->mode),
+                                                  (uint32_t) l->uid, (uint32_t) l->pid);
+        if (r >= 0)
+                r = sd_bus_message_close_container(reply);
+        if (r >= 0)
+                r = sd_bus_message_send(reply);
+        sd_bus_message_unref(reply);
+        return r;
+}
+
+/* --- properties */
+
+static int append_awaited(const char *kind, const char *name, const char *why, void *userdata) {
+        int r = sd_bus_message_append(userdata, "(sss)", kind, name, why);
+
+        return r < 0 ? r : 0;
+}
+
+/* Who it is, is for root: others could learn names of sessions. Nobody in signals. */
+int bus_get_waiting_for(sd_bus *bus,
+                        const char *path,
+                        const char *interface,
+                        const char *property,
+                        sd_bus_message *reply,
+                        void *userdata,
+                        sd_bus_error *reterr_error) {
+        uid_t uid = UINT32_MAX;
+        Bus *b = userdata;
+        int r;
+
+        if (bus_is_property_request(bus)) {
+                r = bus_caller_uid(sd_bus_get_current_message(bus), &uid);
+                if (r < 0)
+                        return r;
+        }
+        r = sd_bus_message_open_container(reply, 'a', "(sss)");
+        if (r >= 0 && uid == 0)
+                r = update_foreach_awaited(b->manager, append_awaited, reply);
+        return r < 0 ? r : sd_bus_message_close_container(reply);
+}
+
+void bus_tell_prepare_for_update(bool start, uint64_t deadline, void *userdata) {
+        Bus *b = userdata;
+
+        (void) sd_bus_emit_signal(b->bus, LUOD_OBJECT_PATH, LUOD_INTERFACE_MANAGER, "PrepareForUpdate", "bt", (int) start, deadline);
+}
+
+void bus_tell_update_finished(const char *result, const char *message, void *userdata) {
+        Bus *b = userdata;
+
+        /* The message may name sessions; who asked has it in his answer, and the journal. */
+        (void) sd_bus_emit_signal(b->bus, LUOD_OBJECT_PATH, LUOD_INTERFACE_MANAGER, "UpdateFinished", "ss", result, message);
+}

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+/* Whether those who have sessions are still there. */
+
+typedef struct Owner {
+        uid_t uid;
+        bool lives; /* a process of that user runs */
+        bool named; /* /etc/passwd has it; users that come from elsewhere it has not */
+} Owner;
+
+/* Fills in Owner.lives of @owners, sorted by uid, by looking at the processes in @proc ("/proc"). Returns 0 or -errno:
+ * -E2BIG: there are too many processes to look at, -ENODATA: processes of others can't be seen (hidepid=). */
+int owners_find_processes(const char *proc, Owner *owners, size_t n);
+/* Fills in Owner.named of @owners, sorted by uid. 0 or -errno. */
+int owners_find_names(const char *passwd, Owner *owners, size_t n);
+
+/* Brings into order, without duplicates; returns how many are left. */
+size_t owners_sort(Owner *owners, size_t n);
+/* NULL if it is not among them. */
+Owner *owners_find(Owner *owners, size_t n, uid_t uid);
