@@ -206,7 +206,7 @@ static unsigned picture_height(const Report *r) {
 
         for (ReportTime t = 0; t < _REPORT_TIME_MAX; t++)
                 n_times += report_stamp_is_known(r->times + t);
-        height = HEAD_HEIGHT + STAGES_HEIGHT + 2 * AXIS_HEIGHT;
+        height = HEAD_HEIGHT + STAGES_HEIGHT + ROW_HEIGHT + 2 * AXIS_HEIGHT;
         if (r->n_delays > 0)
                 height += SECTION_HEIGHT + ROW_HEIGHT * (unsigned) r->n_delays;
         height += SECTION_HEIGHT + ROW_HEIGHT * (unsigned) MAX(r->n_sessions, 1U);
@@ -226,6 +226,7 @@ static void put_start(Plot *p, unsigned height) {
                 ".axis{stroke:#7d8893;fill:none}.grid{stroke:#e4e8ec;fill:none}\n"
                 ".row{stroke:#d3d9df;fill:none}.jump{fill:#e0736c;opacity:.16}\n"
                 ".out{fill:#5b7fae;opacity:.45}.open{fill:#c0c7ce;opacity:.6}.gone{fill:#c9483f;opacity:.55}\n"
+                ".blackout{stroke:#2b333b;stroke-width:2;fill:none}\n"
                 ".delay{fill:#8fbfe8}.late{fill:#e0736c}\n"
                 ".ready{fill:#2e8b57}.claimed{fill:#1f5fa8}.finished{fill:#4a4f55}\n"
                 "</style>\n"
@@ -243,8 +244,8 @@ static void put_head(Plot *p) {
 
         if (p->timed)
                 (void) format_time(began, p->axis.first->realtime);
-        (void) snprintf(line, sizeof(line), "%s, by way of: %s, kernel %s → %s", began, report_road_to_string(r->road),
-                        r->from_kernel[0] ? r->from_kernel : "unknown", r->to_kernel[0] ? r->to_kernel : "none");
+        (void) snprintf(line, sizeof(line), "%s, by way of: %s, kernel %s%s%s", began, report_road_to_string(r->road),
+                        r->from_kernel[0] ? r->from_kernel : "unknown", r->to_kernel[0] ? " → " : "", r->to_kernel);
         put_label(p, MARGIN, 58, "sub", line, 0);
 
         (void) snprintf(line, sizeof(line), "%zu sessions, %zu lost, %zu failed; blackout: %s%s%s", r->n_sessions,
@@ -280,6 +281,20 @@ static void put_stages(Plot *p) {
         }
         fprintf(p->f, "<text x=\"%d\" y=\"%u\" class=\"name section\">Stages</text>\n", PLOT_LEFT - 12, p->y + 18);
         p->y += STAGES_HEIGHT;
+}
+
+static void put_whole_blackout(Plot *p) {
+        char span[FORMAT_SPAN_MAX];
+        uint64_t usec;
+        double from, to;
+
+        p->y += ROW_HEIGHT;
+        if (!report_blackout(p->report, &usec) || !x_of_stamp(p, report_blackout_start(p->report), &from) ||
+            !x_of_stamp(p, p->report->times + REPORT_TIME_FIRST_CLAIM, &to))
+                return;
+        fprintf(p->f, "<text x=\"%d\" y=\"%u\" class=\"name section\">Blackout</text>\n", PLOT_LEFT - 12, p->y - 9);
+        fprintf(p->f, "<path d=\"M%.1f %uv12m0 -6H%.1fm0 -6v12\" class=\"blackout\"/>\n", from, p->y - 19, to);
+        put_label(p, to + 8, p->y - 9, "note", format_span(span, usec), 0);
 }
 
 static void put_row(Plot *p, const char *name) {
@@ -393,10 +408,11 @@ int report_plot(const Report *r, FILE *f) {
         p.span = p.timed ? choose_span(&p.axis) : 1;
         put_start(&p, height);
         put_head(&p);
-        top = p.y + STAGES_HEIGHT + 8;
+        top = p.y + STAGES_HEIGHT + ROW_HEIGHT + 8;
         put_grid(&p, top, top + (r->n_delays > 0 ? SECTION_HEIGHT + ROW_HEIGHT * (unsigned) r->n_delays : 0) +
                               SECTION_HEIGHT + ROW_HEIGHT * (unsigned) MAX(r->n_sessions, 1U) + AXIS_HEIGHT);
         put_stages(&p);
+        put_whole_blackout(&p);
         put_axis(&p);
         if (r->n_delays > 0)
                 put_section(&p, "Waited for");

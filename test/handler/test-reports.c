@@ -300,6 +300,23 @@ static void test_what_becomes_of_sessions_is_noted(void **state) {
         assert_int_equal(outcome_of(s, "claimed"), REPORT_FINISHED);
 }
 
+static void test_a_file_that_the_kernel_cannot_bring_back_is_noted(void **state) {
+        Story *s = *state;
+        _cleanup_(report_done) Report r = {};
+        int fd;
+
+        keep(s, ROOT, "bad");
+        world_update(s->world);
+        s->world->kernel.retrieve_error = -ENOMEM;
+        assert_true(retrieve(s->world, ROOT, "bad", 5, &fd) < 0);
+        assert_int_equal(get_report(s, ROOT, 0, &r), 0);
+        assert_int_equal(session_of(&r, "bad")->outcome, REPORT_GONE_BAD);
+        assert_int_equal(session_of(&r, "bad")->files[0].outcome, REPORT_FILE_FAILED);
+        assert_int_equal(session_of(&r, "bad")->files[0].error, ENOMEM);
+        assert_string_equal(session_of(&r, "bad")->files[0].why, strerror(ENOMEM));
+        assert_false(report_stamp_is_known(&session_of(&r, "bad")->claimed));
+}
+
 static void on_idle(Manager *m, void *userdata) {
 }
 
@@ -507,6 +524,7 @@ int main(void) {
                 TEST(test_an_update_that_nobody_announced_has_a_report),
                 TEST(test_others_see_their_own_sessions_only),
                 TEST(test_what_becomes_of_sessions_is_noted),
+                TEST(test_a_file_that_the_kernel_cannot_bring_back_is_noted),
                 TEST(test_told_to_stop_luod_has_all_on_disk),
                 TEST(test_handed_over_is_on_disk_and_completed_after_the_jump),
                 TEST(test_a_restart_finds_the_update_still_under_way),

@@ -185,8 +185,25 @@ static void test_loaded_kernel_is_an_object_of_what_was_sent(void **state) {
         assert_json(json, "{\"loaded_kernel\":{\"loaded\":true,\"by_luod\":\"yes\",\"release\":\"7.3.4\"},\"warnings\":[]}");
 }
 
+static void test_reports(void **state) {
+        static const ReportRow rows[] = { { UINT64_MAX, "luoctl", "done", 17 }, { 2, "logind", "lost", 0 } };
+        _cleanup_free_ char *json = NULL, *list = NULL, *none = NULL;
+
+        /* as luod gave it, also what luoctl has never heard of */
+        assert_int_equal(encode_report("{\"format\":9,\"n\":18446744073709551615,\"new\":[]}", JSON_SHORT, &json), 0);
+        assert_string_equal(json, "{\"format\":9,\"n\":18446744073709551615,\"new\":[]}");
+        assert_int_equal(encode_report("{\"format\":", JSON_SHORT, &json), -EBADMSG);
+
+        assert_int_equal(encode_report_rows(rows, 2, JSON_SHORT, &list), 0);
+        assert_string_equal(list, "[{\"id\":18446744073709551615,\"road\":\"luoctl\",\"result\":\"done\",\"realtime\":17},"
+                                  "{\"id\":2,\"road\":\"logind\",\"result\":\"lost\",\"realtime\":0}]");
+        assert_int_equal(encode_report_rows(NULL, 0, JSON_SHORT, &none), 0);
+        assert_string_equal(none, "[]");
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_reports),
                 cmocka_unit_test(test_modes_have_names),
                 cmocka_unit_test(test_metadata_is_text_where_it_can_be),
                 cmocka_unit_test(test_metadata_is_base64_where_it_must_be),

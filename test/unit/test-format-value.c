@@ -86,8 +86,26 @@ static void test_user_without_a_name_is_a_number(void **state) {
         assert_string_equal(format_user(buffer, UINT32_MAX - 7), "4294967288");
 }
 
+static void test_spans_are_read_at_a_glance(void **state) {
+        static const struct {
+                uint64_t usec;
+                const char *expected;
+        } spans[] = {
+                { 0, "0s" },          { 1, "1us" },           { 999, "999us" },     { 1000, "1ms" },
+                { 999999, "999ms" },  { 1000000, "1s" },      { 12340000, "12.3s" }, { 59949999, "59.9s" },
+                { 59960000, "1min" }, { 182000000, "3min 2s" },
+        };
+
+        for (size_t i = 0; i < ARRAY_SIZE(spans); i++) {
+                char buffer[FORMAT_SPAN_MAX];
+
+                assert_string_equal(format_span(buffer, spans[i].usec), spans[i].expected);
+        }
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_spans_are_read_at_a_glance),
                 cmocka_unit_test(test_bytes_have_one_digit_after_the_point),
                 cmocka_unit_test(test_bytes_round_into_the_next_unit),
                 cmocka_unit_test(test_bytes_do_not_overflow),
