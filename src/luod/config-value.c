@@ -2,6 +2,7 @@
 #include "config-value.h"
 #include "macro.h"
 #include "name-util.h"
+#include "time-span.h"
 
 #define WHITESPACE " \t"
 #define UNIT_NAME_MAX 255U
@@ -18,23 +19,11 @@ int config_value_bool(const char *text, bool *ret) {
         return -EINVAL;
 }
 
-/* strtoull() takes signs, white space and more. Returns the first byte that is no digit, *reterr filled. */
-static const char *read_digits(const char *p, uint64_t *ret, int *reterr) {
-        uint64_t n = 0;
-
-        *reterr = *p >= '0' && *p <= '9' ? 0 : -EINVAL;
-        for (; *p >= '0' && *p <= '9'; p++)
-                if (__builtin_mul_overflow(n, 10U, &n) || __builtin_add_overflow(n, (uint64_t) (*p - '0'), &n))
-                        *reterr = -ERANGE;
-        *ret = n;
-        return p;
-}
-
 int config_value_number(const char *text, uint64_t *ret) {
         uint64_t n;
         int r;
 
-        text = read_digits(text, &n, &r);
+        text = digits_read(text, &n, &r);
         if (*text != '\0')
                 return -EINVAL;
         if (r >= 0)
@@ -48,7 +37,7 @@ int config_value_size(const char *text, uint64_t *ret) {
         uint64_t n;
         int r;
 
-        text = read_digits(text, &n, &r);
+        text = digits_read(text, &n, &r);
         if (r == -EINVAL)
                 return r;
         suffix = *text == '\0' ? NULL : strchr(suffixes, *text);
@@ -62,43 +51,7 @@ int config_value_size(const char *text, uint64_t *ret) {
 }
 
 int config_value_time(const char *text, uint64_t *ret) {
-        static const struct {
-                const char *name;
-                uint64_t usec;
-        } units[] = { { "", 1000000 }, { "s", 1000000 }, { "ms", 1000 }, { "min", 60000000 }, { "h", 3600000000 } };
-        uint64_t sum = 0;
-        int error = 0;
-
-        if (streq(text, "infinity")) {
-                *ret = UINT64_MAX;
-                return 0;
-        }
-        do {
-                uint64_t n;
-                size_t length, i;
-                int r;
-
-                text = read_digits(text, &n, &r);
-                if (r == -EINVAL)
-                        return r;
-                text += strspn(text, WHITESPACE);
-                length = strcspn(text, WHITESPACE "0123456789");
-                for (i = 0; i < ARRAY_SIZE(units); i++)
-                        if (strlen(units[i].name) == length && strncmp(text, units[i].name, length) == 0)
-                                break;
-                if (i == ARRAY_SIZE(units))
-                        return -EINVAL;
-                /* UINT64_MAX is "infinity", and not to be had by a number. */
-                if (r < 0 || __builtin_mul_overflow(n, units[i].usec, &n) || __builtin_add_overflow(sum, n, &sum) ||
-                    sum == UINT64_MAX)
-                        error = -ERANGE;
-                text += length;
-                text += strspn(text, WHITESPACE);
-        } while (*text != '\0');
-
-        if (error >= 0)
-                *ret = sum;
-        return error;
+        return time_span_parse(text, ret);
 }
 
 static bool unit_name_is_valid(const char *text) {
