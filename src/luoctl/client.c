@@ -46,7 +46,7 @@ ExitStatus client_new_call(sd_bus *bus, const char *path, const char *member, sd
         return r < 0 ? client_message_failed(r) : STATUS_OK;
 }
 
-static ExitStatus report_bus_error(const sd_bus_error *error, int r) {
+ExitStatus client_report_error(const sd_bus_error *error, int r) {
         ExitStatus status = exit_status_from_error(error->name);
         const char *message = error->message ? error->message : strerror(-r);
 
@@ -111,7 +111,7 @@ ExitStatus client_call(sd_bus *bus, sd_bus_message *m, uint64_t timeout, sd_bus_
         int r;
 
         r = call_until_answered(bus, m, timeout, &error, ret_reply, &repeated);
-        return r < 0 ? report_bus_error(&error, r) : STATUS_OK;
+        return r < 0 ? client_report_error(&error, r) : STATUS_OK;
 }
 
 ExitStatus client_call_final(sd_bus *bus, sd_bus_message *m, uint64_t timeout) {
@@ -122,7 +122,7 @@ ExitStatus client_call_final(sd_bus *bus, sd_bus_message *m, uint64_t timeout) {
         r = call_until_answered(bus, m, timeout, &error, /* ret_reply= */ NULL, &repeated);
         if (r < 0 && repeated && exit_status_from_error(error.name) == STATUS_NOT_FOUND)
                 return STATUS_OK;
-        return r < 0 ? report_bus_error(&error, r) : STATUS_OK;
+        return r < 0 ? client_report_error(&error, r) : STATUS_OK;
 }
 
 static ExitStatus copy_path(sd_bus_message *reply, char **ret_path) {
@@ -185,7 +185,7 @@ ExitStatus client_look_for_session(sd_bus *bus, const char *name, char **ret_pat
         if (r >= 0)
                 return copy_path(reply, ret_path);
         if (!sd_bus_error_has_name(&error, LUOD_ERROR_NO_SUCH_SESSION))
-                return report_bus_error(&error, r);
+                return client_report_error(&error, r);
         *ret_path = NULL;
         return STATUS_OK;
 }
@@ -259,5 +259,26 @@ ExitStatus client_get_session(sd_bus *bus, const char *path, SessionInfo *ret) {
 
         *ret = info;
         info = (SessionInfo){};
+        return STATUS_OK;
+}
+
+ExitStatus client_get_findings(sd_bus *bus, Findings *ret) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL, *reply = NULL;
+        _cleanup_(findings_done) Findings findings = {};
+        ExitStatus status;
+        int r;
+
+        status = client_new_call(bus, LUOD_OBJECT_PATH, "Check", &m);
+        if (status != STATUS_OK)
+                return status;
+        status = client_call(bus, m, CLIENT_TIMEOUT, &reply);
+        if (status != STATUS_OK)
+                return status;
+        r = findings_read(reply, &findings);
+        if (r < 0)
+                return client_message_failed(r);
+
+        *ret = findings;
+        findings = (Findings){};
         return STATUS_OK;
 }

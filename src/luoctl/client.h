@@ -19,6 +19,9 @@ ExitStatus client_open(sd_bus **ret);
 /* Says that a message could not be built or understood; @r is the -errno of it. */
 ExitStatus client_message_failed(int r);
 
+/* Says why a call failed: its error, or else the -errno @r. */
+ExitStatus client_report_error(const sd_bus_error *error, int r);
+
 /* Starts a call of a method of the Manager, or of the session at @path. */
 ExitStatus client_new_call(sd_bus *bus, const char *path, const char *member, sd_bus_message **ret);
 
@@ -40,6 +43,9 @@ ExitStatus client_look_for_session(sd_bus *bus, const char *name, char **ret_pat
 
 /* All sessions that the caller may see, with all properties; session_infos_done(). */
 ExitStatus client_get_sessions(sd_bus *bus, SessionInfos *ret);
+
+/* What Check() finds; the caller releases *ret with findings_done(). */
+ExitStatus client_get_findings(sd_bus *bus, Findings *ret);
 
 /* Read all properties in one call. The caller releases *ret: manager_info_done(), session_info_done(). */
 ExitStatus client_get_manager(sd_bus *bus, ManagerInfo *ret);

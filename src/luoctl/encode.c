@@ -144,6 +144,20 @@ static json_object *new_files(const FileList *l) {
         return TAKE_PTR(a);
 }
 
+static json_object *new_waiting(const WaitingList *l) {
+        _cleanup_(json_putp) json_object *a = json_object_new_array();
+
+        for (size_t i = 0; a && i < l->n_items; i++) {
+                json_object *o = json_object_new_object();
+
+                /* it is the array's, whether it is complete or not */
+                if (append(a, o) < 0 || add_string(o, "kind", l->items[i].kind) < 0 ||
+                    add_string(o, "name", l->items[i].name) < 0 || add_string(o, "why", l->items[i].why) < 0)
+                        return NULL;
+        }
+        return TAKE_PTR(a);
+}
+
 static json_object *new_info(const Property *properties, const void *info);
 
 static json_object *new_field(PropertyType type, const void *field) {
@@ -165,6 +179,8 @@ static json_object *new_field(PropertyType type, const void *field) {
                 return new_metadata(field);
         case PROPERTY_KERNEL:
                 return new_info(kernel_properties, field);
+        case PROPERTY_WAITING:
+                return new_waiting(field);
         default:
                 assert(false);
                 return NULL;
@@ -233,6 +249,27 @@ int encode_session_rows(const SessionRows *rows, JsonMode mode, char **ret) {
                 return -ENOMEM;
         for (size_t i = 0; i < rows->n_items; i++)
                 if (append(a, new_row(&rows->items[i])) < 0)
+                        return -ENOMEM;
+        return print(a, mode, ret);
+}
+
+static json_object *new_inhibitor(const Inhibitor *i) {
+        _cleanup_(json_putp) json_object *o = json_object_new_object();
+
+        if (!o || add_string(o, "what", i->what) < 0 || add_string(o, "who", i->who) < 0 ||
+            add_string(o, "why", i->why) < 0 || add_string(o, "mode", i->mode) < 0 ||
+            add_u64(o, "uid", i->uid) < 0 || add_u64(o, "pid", i->pid) < 0)
+                return NULL;
+        return TAKE_PTR(o);
+}
+
+int encode_inhibitors(const Inhibitors *inhibitors, JsonMode mode, char **ret) {
+        _cleanup_(json_putp) json_object *a = json_object_new_array();
+
+        if (!a)
+                return -ENOMEM;
+        for (size_t i = 0; i < inhibitors->n_items; i++)
+                if (append(a, new_inhibitor(&inhibitors->items[i])) < 0)
                         return -ENOMEM;
         return print(a, mode, ret);
 }

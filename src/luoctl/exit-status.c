@@ -24,6 +24,7 @@ static const struct {
         { LUOD_ERROR_NO_REPORT, STATUS_NOT_FOUND },
         { LUOD_ERROR_NO_SUCH_SESSION, STATUS_NOT_FOUND },
         { LUOD_ERROR_NO_SUCH_TOKEN, STATUS_NOT_FOUND },
+        { LUOD_ERROR_NO_UPDATE, STATUS_NOT_FOUND },
         { LUOD_ERROR_NOT_A_KERNEL, STATUS_UNFIT },
         { LUOD_ERROR_NOT_OWNER, STATUS_NOT_PERMITTED },
         { LUOD_ERROR_OUT_OF_MEMORY, STATUS_NO_ROOM },
@@ -34,7 +35,12 @@ static const struct {
         { LUOD_ERROR_TOKEN_IN_USE, STATUS_EXISTS },
         { LUOD_ERROR_TOO_MANY_FILES, STATUS_NO_ROOM },
         { LUOD_ERROR_UNSUPPORTED_FILE, STATUS_FAILURE },
+        { LUOD_ERROR_TOO_LATE, STATUS_TOO_LATE },
         { LUOD_ERROR_UPDATE_BLOCKED, STATUS_CHECK_BLOCKED },
+        { LUOD_ERROR_UPDATE_CANCELLED, STATUS_CANCELLED },
+        { LUOD_ERROR_UPDATE_IN_PROGRESS, STATUS_BUSY },
+        { LUOD_ERROR_UPDATE_TIMED_OUT, STATUS_TIMED_OUT },
+        { LUOD_ERROR_UPDATE_VETOED, STATUS_VETOED },
         { LUOD_ERROR_WRONG_ARCHITECTURE, STATUS_UNFIT },
         { LUOD_ERROR_WRONG_DIRECTION, STATUS_DIRECTION },
 
@@ -81,4 +87,10 @@ ExitStatus exit_status_from_error(const char *name) {
                         return STATUS_UNREACHABLE;
 
         return STATUS_FAILURE;
+}
+
+ExitStatus exit_status_from_result(const char *result) {
+        if (streq(result, "handed-over"))
+                return STATUS_OK;
+        return streq(result, "cancelled") ? STATUS_CANCELLED : STATUS_FAILURE;
 }

@@ -57,6 +57,8 @@ const Property manager_properties[] = {
         MANAGER("LimitFilesPerSession", limit_files_per_session, PROPERTY_U32),
         MANAGER("LimitFiles", limit_files, PROPERTY_U32),
         MANAGER("LimitMetadataPerSession", limit_metadata_per_session, PROPERTY_U32),
+        MANAGER("UpdateDeadline", update_deadline, PROPERTY_U64),
+        MANAGER("WaitingFor", waiting_for, PROPERTY_WAITING),
         {},
 };
 
@@ -71,6 +73,7 @@ const Property session_properties[] = {
         SESSION("AutoRenew", auto_renew, PROPERTY_BOOL),
         SESSION("Carried", carried, PROPERTY_U32),
         SESSION("Flags", flags, PROPERTY_STRINGS),
+        SESSION("Ready", ready, PROPERTY_BOOL),
         SESSION("Claim", claim, PROPERTY_STRING),
         SESSION("ClaimedTimestamp", claimed_timestamp, PROPERTY_U64),
         SESSION("Errno", error, PROPERTY_U32),
@@ -148,6 +151,16 @@ static void metadata_done(MetadataList *l) {
         }
         free(l->items);
         *l = (MetadataList){};
+}
+
+static void waiting_done(WaitingList *l) {
+        for (size_t i = 0; i < l->n_items; i++) {
+                free(l->items[i].kind);
+                free(l->items[i].name);
+                free(l->items[i].why);
+        }
+        free(l->items);
+        *l = (WaitingList){};
 }
 
 static int read_text(sd_bus_message *m, char type, void *field) {
@@ -283,6 +296,27 @@ static int read_metadata(sd_bus_message *m, void *field) {
         return r < 0 ? r : exit_container(m);
 }
 
+static int read_waiting(sd_bus_message *m, void *field) {
+        WaitingList *l = field;
+        const char *kind, *name, *why;
+        int r;
+
+        waiting_done(l);
+        r = sd_bus_message_enter_container(m, 'a', "(sss)");
+        if (r < 0)
+                return r;
+
+        while ((r = sd_bus_message_read(m, "(sss)", &kind, &name, &why)) > 0) {
+                WaitingInfo *item = list_grow(&l->items, &l->n_items, sizeof(*l->items));
+
+                if (!item || copy_string(kind, &item->kind) < 0 || copy_string(name, &item->name) < 0 ||
+                    copy_string(why, &item->why) < 0)
+                        return -ENOMEM;
+        }
+
+        return r < 0 ? r : exit_container(m);
+}
+
 static void info_done(const Property *properties, char *info);
 
 static int read_kernel(sd_bus_message *m, void *field) {
@@ -304,6 +338,7 @@ static const struct {
         [PROPERTY_FILES] = { "a(tsstuss)", read_files },
         [PROPERTY_METADATA] = { "a{say}", read_metadata },
         [PROPERTY_KERNEL] = { "a{sv}", read_kernel },
+        [PROPERTY_WAITING] = { "a(sss)", read_waiting },
 };
 
 static int read_property(sd_bus_message *m, const Property *properties, char *info, uint64_t *present) {
@@ -372,6 +407,9 @@ static void info_done(const Property *properties, char *info) {
                         break;
                 case PROPERTY_KERNEL:
                         info_done(kernel_properties, info + p->offset);
+                        break;
+                case PROPERTY_WAITING:
+                        waiting_done((WaitingList *) (info + p->offset));
                         break;
                 default:
                         break;
@@ -562,4 +600,37 @@ Severity findings_worst(const Findings *findings, size_t ret_count[static _SEVER
         }
 
         return worst;
+}
+
+void inhibitors_done(Inhibitors *l) {
+        for (size_t i = 0; i < l->n_items; i++) {
+                free(l->items[i].what);
+                free(l->items[i].who);
+                free(l->items[i].why);
+                free(l->items[i].mode);
+        }
+        free(l->items);
+        *l = (Inhibitors){};
+}
+
+int inhibitors_read(sd_bus_message *m, Inhibitors *l) {
+        const char *what, *who, *why, *mode;
+        uint32_t uid, pid;
+        int r;
+
+        r = sd_bus_message_enter_container(m, 'a', "(ssssuu)");
+        if (r < 0)
+                return r;
+
+        while ((r = sd_bus_message_read(m, "(ssssuu)", &what, &who, &why, &mode, &uid, &pid)) > 0) {
+                Inhibitor *item = list_grow(&l->items, &l->n_items, sizeof(*l->items));
+
+                if (!item || copy_string(what, &item->what) < 0 || copy_string(who, &item->who) < 0 ||
+                    copy_string(why, &item->why) < 0 || copy_string(mode, &item->mode) < 0)
+                        return -ENOMEM;
+                item->uid = uid;
+                item->pid = pid;
+        }
+
+        return r < 0 ? r : exit_container(m);
 }

@@ -40,6 +40,18 @@ typedef struct StringList {
         size_t n_items;
 } StringList;
 
+/* Somebody for whom an update waits. */
+typedef struct WaitingInfo {
+        char *kind; /* "lock", "session", "renewal" */
+        char *name;
+        char *why;
+} WaitingInfo;
+
+typedef struct WaitingList {
+        WaitingInfo *items;
+        size_t n_items;
+} WaitingList;
+
 /* The property LoadedKernel. */
 typedef struct KernelInfo {
         uint64_t present; /* bit i: kernel_properties[i] was sent */
@@ -85,6 +97,8 @@ typedef struct ManagerInfo {
         uint32_t limit_files_per_session;
         uint32_t limit_files;
         uint32_t limit_metadata_per_session; /* bytes */
+        uint64_t update_deadline;            /* µs since the epoch, 0: there is none */
+        WaitingList waiting_for;
 } ManagerInfo;
 
 typedef struct SessionInfo {
@@ -99,6 +113,7 @@ typedef struct SessionInfo {
         bool auto_renew;
         uint32_t carried; /* live updates */
         StringList flags;
+        bool ready;
         char *claim;
         uint64_t claimed_timestamp; /* µs since the epoch; 0: not claimed */
         uint32_t error;             /* errno; 0: none */
@@ -140,6 +155,7 @@ typedef enum PropertyType {
         PROPERTY_FILES,    /* FileList */
         PROPERTY_METADATA, /* MetadataList */
         PROPERTY_KERNEL,   /* KernelInfo */
+        PROPERTY_WAITING,  /* WaitingList */
         _PROPERTY_TYPE_MAX,
 } PropertyType;
 
@@ -194,6 +210,25 @@ typedef struct SessionRows {
 /* Reads the reply of ListSessions(), sorted by name then. As info_read(). */
 int session_rows_read(sd_bus_message *m, SessionRows *rows);
 void session_rows_done(SessionRows *rows);
+
+/* A lock of Inhibit(). */
+typedef struct Inhibitor {
+        char *what;
+        char *who;
+        char *why;
+        char *mode;
+        uint32_t uid;
+        uint32_t pid;
+} Inhibitor;
+
+typedef struct Inhibitors {
+        Inhibitor *items;
+        size_t n_items;
+} Inhibitors;
+
+/* Reads the reply of ListInhibitors(). As info_read(). */
+int inhibitors_read(sd_bus_message *m, Inhibitors *inhibitors);
+void inhibitors_done(Inhibitors *inhibitors);
 
 /* A finding of Check(). */
 typedef struct Finding {

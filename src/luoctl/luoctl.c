@@ -182,16 +182,73 @@ static const Verb verbs[] = {
                         "Has luod look into a kernel and load it, so that the next live update ('systemctl kexec')\n"
                         "jumps into it. Without options that is the kernel that runs, with its command line. What\n"
                         "would lose what is kept is refused, but with --force. Only root may.",
-                .options = OPTION_KERNEL | OPTION_INITRD | OPTION_NO_INITRD | OPTION_REUSE_CMDLINE | OPTION_APPEND |
-                           OPTION_CMDLINE | OPTION_FORCE,
+                .options = OPTION_KERNEL | OPTION_INITRD | OPTION_NO_INITRD | OPTION_REUSE_CMDLINE |
+                           OPTION_APPEND | OPTION_CMDLINE | OPTION_FORCE,
                 .run = verb_load,
         },
         {
                 .name = "unload",
                 .arguments = "",
                 .summary = "Drop the kernel that is loaded",
-                .description = "Drops the kernel that is loaded to come next, whoever loaded it. Only root may.",
+                .description =
+                        "Drops the kernel that is loaded to come next, whoever loaded it. Only root may.",
                 .run = verb_unload,
+        },
+        {
+                .name = "update",
+                .arguments = "",
+                .summary = "Update the kernel, keeping what sessions keep",
+                .description =
+                        "Checks, asks, loads the kernel that runs if none is loaded, has all prepare and waits for\n"
+                        "them, and then has the host go down into the next kernel. What blocks ends it before it\n"
+                        "begins. Interrupting luoctl cancels it. With --force it goes on at the deadline without\n"
+                        "those who are not ready. Without a terminal nobody is asked. Only root may.",
+                .options = OPTION_DRY_RUN | OPTION_DEADLINE | OPTION_FORCE | OPTION_YES |
+                           OPTION_DROP_UNCLAIMED | OPTION_CARRY | OPTION_NO_WAIT,
+                .run = verb_update,
+        },
+        {
+                .name = "cancel",
+                .arguments = "",
+                .summary = "Cancel an update that is being prepared",
+                .description =
+                        "Cancels the update that is being prepared, whoever asked for it. All are told, and the\n"
+                        "host is as before. Only root may.",
+                .run = verb_cancel,
+        },
+        {
+                .name = "inhibit",
+                .arguments = "COMMAND...",
+                .summary = "Run a command, and have updates wait for it",
+                .description =
+                        "Runs COMMAND, and holds a lock as long as it runs: an update waits for it, or with\n"
+                        "--mode=block none can begin. Exits with its exit status. Options of luoctl stand before\n"
+                        "COMMAND.",
+                .options = OPTION_WHO | OPTION_WHY | OPTION_MODE,
+                .min_arguments = 1,
+                .max_arguments = -1,
+                .command = true,
+                .run = verb_inhibit,
+        },
+        {
+                .name = "inhibitors",
+                .arguments = "",
+                .summary = "List the locks that hold updates off",
+                .description =
+                        "Lists the locks against updates that you may see: root sees all, others see their own.",
+                .options = OPTION_JSON | OPTION_NO_LEGEND,
+                .run = verb_inhibitors,
+        },
+        {
+                .name = "ready",
+                .arguments = "SESSION [yes|no]",
+                .summary = "Say whether a session is ready for an update",
+                .description =
+                        "With 'no' updates wait for the session from now on, until it is ready or their deadline\n"
+                        "has come; with 'yes', or nothing, it is ready.",
+                .min_arguments = 1,
+                .max_arguments = 2,
+                .run = verb_ready,
         },
         {
                 .name = "report",

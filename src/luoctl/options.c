@@ -3,6 +3,7 @@
 
 #include "options.h"
 #include "output.h"
+#include "time-span.h"
 
 enum {
         ARG_VERSION = 0x100,
@@ -18,6 +19,15 @@ enum {
         ARG_APPEND,
         ARG_CMDLINE,
         ARG_FORCE,
+        ARG_DRY_RUN,
+        ARG_DEADLINE,
+        ARG_YES,
+        ARG_DROP_UNCLAIMED,
+        ARG_CARRY,
+        ARG_NO_WAIT,
+        ARG_WHO,
+        ARG_WHY,
+        ARG_MODE,
         ARG_AUTO_RENEW,
         ARG_ALL,
         ARG_PLOT,
@@ -39,6 +49,15 @@ static const struct option long_options[] = {
         { "append", required_argument, NULL, ARG_APPEND },
         { "cmdline", required_argument, NULL, ARG_CMDLINE },
         { "force", no_argument, NULL, ARG_FORCE },
+        { "dry-run", no_argument, NULL, ARG_DRY_RUN },
+        { "deadline", required_argument, NULL, ARG_DEADLINE },
+        { "yes", no_argument, NULL, ARG_YES },
+        { "drop-unclaimed", required_argument, NULL, ARG_DROP_UNCLAIMED },
+        { "carry", no_argument, NULL, ARG_CARRY },
+        { "no-wait", no_argument, NULL, ARG_NO_WAIT },
+        { "who", required_argument, NULL, ARG_WHO },
+        { "why", required_argument, NULL, ARG_WHY },
+        { "mode", required_argument, NULL, ARG_MODE },
         { "auto-renew", no_argument, NULL, ARG_AUTO_RENEW },
         { "all", no_argument, NULL, ARG_ALL },
         { "plot", no_argument, NULL, ARG_PLOT },
@@ -66,16 +85,25 @@ static const struct {
           "The kernel to load (default: /boot/vmlinuz-RELEASE of the one that runs)" },
         { OPTION_INITRD, "--initrd", "--initrd=FILE",
           "Its initrd (default: the one beside /boot/vmlinuz-RELEASE, if any)" },
-        { OPTION_NO_INITRD, "--no-initrd", "--no-initrd",
-          "Load it without an initrd" },
+        { OPTION_NO_INITRD, "--no-initrd", "--no-initrd", "Load it without an initrd" },
         { OPTION_REUSE_CMDLINE, "--reuse-cmdline", "--reuse-cmdline",
           "With the command line of the kernel that runs (the default)" },
         { OPTION_APPEND, "--append", "--append=TEXT",
           "Add this to the command line of the kernel that runs" },
-        { OPTION_CMDLINE, "--cmdline", "--cmdline=TEXT",
-          "With this command line instead" },
-        { OPTION_FORCE, "--force", "--force",
-          "Load it although what is kept would be lost" },
+        { OPTION_CMDLINE, "--cmdline", "--cmdline=TEXT", "With this command line instead" },
+        { OPTION_FORCE, "--force", "--force", "Go on although something is lost by it: see the verb" },
+        { OPTION_DRY_RUN, "--dry-run", "--dry-run", "Look at everything, and change nothing" },
+        { OPTION_DEADLINE, "--deadline", "--deadline=TIME",
+          "Wait so long for those who prepare: \"90\" (seconds), \"1min 30s\"" },
+        { OPTION_YES, "--yes", "--yes", "Don't ask" },
+        { OPTION_DROP_UNCLAIMED, "--drop-unclaimed", "--drop-unclaimed=SESSION",
+          "This incoming session may be lost; may be given several times" },
+        { OPTION_CARRY, "--carry", "--carry", "Carry what nobody has claimed over this update, too" },
+        { OPTION_NO_WAIT, "--no-wait", "--no-wait", "Return once all are told to prepare" },
+        { OPTION_WHO, "--who", "--who=TEXT", "Who is waited for (default: the command)" },
+        { OPTION_WHY, "--why", "--why=TEXT", "And for what" },
+        { OPTION_MODE, "--mode", "--mode=MODE",
+          "delay (the default): be waited for; block: let none begin" },
         { OPTION_PLOT, "--plot", "--plot", "Print a picture of it (SVG)" },
         { OPTION_LIST, "--list", "--list", "List all reports there are" },
 };
@@ -89,17 +117,18 @@ const Verb *verb_find(const Verb *verbs, const char *name) {
 
 void options_done(Options *o) {
         free(o->metadata);
+        free(o->drop_unclaimed);
         *o = (Options) OPTIONS_NULL;
 }
 
-static int add_metadata(Options *o, const char *assignment) {
-        const char **larger = reallocarray(o->metadata, o->n_metadata + 1, sizeof(*larger));
+static ExitStatus add_value(const char ***values, size_t *n_values, const char *value) {
+        const char **larger = reallocarray(*values, *n_values + 1, sizeof(*larger));
 
         if (!larger)
-                return -ENOMEM;
-        o->metadata = larger;
-        o->metadata[o->n_metadata++] = assignment;
-        return 0;
+                return report_oom();
+        *values = larger;
+        larger[(*n_values)++] = value;
+        return STATUS_OK;
 }
 
 /* What getopt_long() stumbled over; @word is the last argument that it is through with. */
@@ -112,6 +141,64 @@ static ExitStatus refuse_option(int c, const char *word) {
         if (optopt > 0)
                 return report_usage(NULL, "Option '%.*s' takes no value.", (int) strcspn(word, "="), word);
         return report_usage(NULL, "There is no option '%s'.", word);
+}
+
+static ExitStatus take_deadline(Options *o) {
+        if (time_span_parse(optarg, &o->deadline) < 0 || o->deadline == UINT64_MAX)
+                return report_usage(
+                        NULL,
+                        "'%s' is not a span of time: a number of seconds, or one such as \"1min 30s\" "
+                        "(h, min, s, ms).",
+                        optarg);
+        return STATUS_OK;
+}
+
+static ExitStatus take_mode(Options *o) {
+        if (!streq(optarg, "delay") && !streq(optarg, "block"))
+                return report_usage(NULL, "'%s' is not a mode of --mode: delay, block.", optarg);
+        o->mode = optarg;
+        return STATUS_OK;
+}
+
+/* Those of `update` and `inhibit`. */
+static ExitStatus take_update_option(Options *o, int c, const char *word, unsigned *given) {
+        switch (c) {
+        case ARG_DRY_RUN:
+                o->dry_run = true;
+                *given |= OPTION_DRY_RUN;
+                return STATUS_OK;
+        case ARG_DEADLINE:
+                *given |= OPTION_DEADLINE;
+                return take_deadline(o);
+        case ARG_YES:
+                o->yes = true;
+                *given |= OPTION_YES;
+                return STATUS_OK;
+        case ARG_DROP_UNCLAIMED:
+                *given |= OPTION_DROP_UNCLAIMED;
+                return add_value(&o->drop_unclaimed, &o->n_drop_unclaimed, optarg);
+        case ARG_CARRY:
+                o->carry = true;
+                *given |= OPTION_CARRY;
+                return STATUS_OK;
+        case ARG_NO_WAIT:
+                o->no_wait = true;
+                *given |= OPTION_NO_WAIT;
+                return STATUS_OK;
+        case ARG_WHO:
+                o->who = optarg;
+                *given |= OPTION_WHO;
+                return STATUS_OK;
+        case ARG_WHY:
+                o->why = optarg;
+                *given |= OPTION_WHY;
+                return STATUS_OK;
+        case ARG_MODE:
+                *given |= OPTION_MODE;
+                return take_mode(o);
+        default:
+                return refuse_option(c, word);
+        }
 }
 
 /* Those of `load`. */
@@ -146,7 +233,7 @@ static ExitStatus take_kernel_option(Options *o, int c, const char *word, unsign
                 *given |= OPTION_FORCE;
                 return STATUS_OK;
         default:
-                return refuse_option(c, word);
+                return take_update_option(o, c, word, given);
         }
 }
 
@@ -188,7 +275,7 @@ static ExitStatus take_option(Options *o, int c, const char *word, unsigned *giv
                 return STATUS_OK;
         case ARG_METADATA:
                 *given |= OPTION_METADATA;
-                return add_metadata(o, optarg) < 0 ? report_oom() : STATUS_OK;
+                return add_value(&o->metadata, &o->n_metadata, optarg);
         case ARG_AUTO_RENEW:
                 o->auto_renew = true;
                 *given |= OPTION_AUTO_RENEW;
@@ -218,32 +305,52 @@ static ExitStatus check_verb(const Options *o, unsigned given) {
         return STATUS_OK;
 }
 
-static ExitStatus parse(int argc, char **argv, const Verb *verbs, Options *o) {
-        unsigned given = 0;
-        ExitStatus status;
+/* All options up to what is none, or, with @permute, all that there are: those that are none are last then. *ret_first is
+ * the first of them. */
+static ExitStatus
+take_options(int argc, char **argv, bool permute, Options *o, unsigned *given, int *ret_first) {
+        ExitStatus status = STATUS_OK;
 
-        optind = 0; /* once more from the start: tests call this several times */
+        optind = 0; /* once more from the start */
         opterr = 0;
         for (;;) {
-                int c = getopt_long(argc, argv, ":h", long_options, NULL);
+                int c = getopt_long(argc, argv, permute ? ":h" : "+:h", long_options, NULL);
 
                 if (c < 0)
                         break;
-                status = take_option(o, c, argv[optind - 1], &given);
+                status = take_option(o, c, argv[optind - 1], given);
                 if (status != STATUS_OK)
-                        return status;
+                        break;
         }
+        *ret_first = optind;
+        return status;
+}
 
-        if (o->version || (o->help && optind == argc))
+static ExitStatus parse(int argc, char **argv, const Verb *verbs, Options *o) {
+        unsigned given = 0;
+        ExitStatus status;
+        int first;
+
+        status = take_options(argc, argv, /* permute= */ false, o, &given, &first);
+        if (status != STATUS_OK)
+                return status;
+        if (o->version || (o->help && first == argc))
                 return STATUS_OK;
-        if (optind == argc)
+        if (first == argc)
                 return report_usage(NULL, "No verb given.");
 
-        o->verb = verb_find(verbs, argv[optind]);
+        o->verb = verb_find(verbs, argv[first]);
         if (!o->verb)
-                return report_usage(NULL, "There is no verb '%s'.", argv[optind]);
-        o->arguments = argv + optind + 1;
-        o->n_arguments = argc - optind - 1;
+                return report_usage(NULL, "There is no verb '%s'.", argv[first]);
+        argc -= first;
+        argv += first; /* the verb is in the place of the program's name */
+        status = take_options(argc, argv, !o->verb->command, o, &given, &first);
+        if (status != STATUS_OK)
+                return status;
+        if (o->version)
+                return STATUS_OK;
+        o->arguments = argv + first;
+        o->n_arguments = argc - first;
 
         return o->help ? STATUS_OK : check_verb(o, given);
 }

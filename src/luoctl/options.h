@@ -3,6 +3,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "encode.h"
 #include "exit-status.h"
@@ -26,10 +27,19 @@ typedef enum OptionFlags {
         OPTION_APPEND = 1 << 9,
         OPTION_CMDLINE = 1 << 10,
         OPTION_FORCE = 1 << 11,
-        OPTION_PLOT = 1 << 12,
-        OPTION_LIST = 1 << 13,
-        OPTION_AUTO_RENEW = 1 << 14,
-        OPTION_ALL = 1 << 15,
+        OPTION_DRY_RUN = 1 << 12,
+        OPTION_DEADLINE = 1 << 13,
+        OPTION_YES = 1 << 14,
+        OPTION_DROP_UNCLAIMED = 1 << 15,
+        OPTION_CARRY = 1 << 16,
+        OPTION_NO_WAIT = 1 << 17,
+        OPTION_WHO = 1 << 18,
+        OPTION_WHY = 1 << 19,
+        OPTION_MODE = 1 << 20,
+        OPTION_PLOT = 1 << 21,
+        OPTION_LIST = 1 << 22,
+        OPTION_AUTO_RENEW = 1 << 23,
+        OPTION_ALL = 1 << 24,
 } OptionFlags;
 
 typedef struct Verb {
@@ -40,6 +50,7 @@ typedef struct Verb {
         unsigned options; /* OptionFlags that it takes, besides --help */
         int min_arguments;
         int max_arguments; /* -1: any number */
+        bool command;      /* the arguments are a command: what follows the first one is not luoctl's */
         ExitStatus (*run)(const Options *options);
 } Verb;
 
@@ -63,6 +74,16 @@ struct Options {
         bool no_initrd;
         bool reuse_cmdline;
         bool force;
+        uint64_t deadline; /* µs from now; UINT64_MAX: not given */
+        bool dry_run;
+        bool yes;
+        const char **drop_unclaimed; /* names of sessions, owned array */
+        size_t n_drop_unclaimed;
+        bool carry;
+        bool no_wait;
+        const char *who; /* NULL: not given, as those that follow */
+        const char *why;
+        const char *mode;
         bool plot;
         bool list;
         bool auto_renew;
@@ -70,7 +91,7 @@ struct Options {
 };
 
 #define OPTIONS_NULL \
-        { .json = JSON_OFF, .legend = true, .label = "" }
+        { .json = JSON_OFF, .legend = true, .label = "", .deadline = UINT64_MAX }
 
 /* options_parse() - understand the command line
  *

@@ -59,3 +59,10 @@ int parse_assignment(const char *s, char **ret_key, const char **ret_value) {
         *ret_value = equals + 1;
         return 0;
 }
+
+int parse_yes_no(const char *s, bool *ret) {
+        if (!streq(s, "yes") && !streq(s, "no"))
+                return -EINVAL;
+        *ret = streq(s, "yes");
+        return 0;
+}

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -15,3 +16,8 @@ int parse_token(const char *s, uint64_t *ret);
  * The key is copied (the caller frees *ret_key); *ret_value points into @s. The value may be empty.
  * Returns 0, -ENOMEM, -EINVAL if there is no '=' or no key, -EILSEQ if the key is not UTF-8. */
 int parse_assignment(const char *s, char **ret_key, const char **ret_value);
+
+/* parse_yes_no() - "yes" or "no"
+ *
+ * Returns 0 or -EINVAL. */
+int parse_yes_no(const char *s, bool *ret);

@@ -209,3 +209,24 @@ int text_ellipsize(const char *text, size_t width, char **ret) {
         *ret = result;
         return 0;
 }
+
+int text_shorten(const char *text, size_t max, char **ret) {
+        static const char ellipsis[] = "…";
+        char *escaped;
+        size_t n;
+
+        if (text_escape(text, strlen(text), &escaped) < 0)
+                return -ENOMEM;
+        if (strlen(escaped) > max) {
+                bool shown = max >= strlen(ellipsis);
+
+                n = shown ? max - strlen(ellipsis) : max;
+                while (n > 0 && ((unsigned char) escaped[n] & 0xc0) == 0x80) /* not within a character */
+                        n--;
+                escaped[n] = '\0';
+                if (shown)
+                        memcpy(escaped + n, ellipsis, sizeof(ellipsis));
+        }
+        *ret = escaped;
+        return 0;
+}

@@ -28,3 +28,7 @@ size_t text_width(const char *text);
 /* Copies as much of @text as fits into @width columns; what is cut off is shown as "…". The result may be a
  * column short where a wide character does not fit. Returns 0 or -ENOMEM. The caller frees *ret. */
 int text_ellipsize(const char *text, size_t width, char **ret);
+
+/* Escapes as text_escape(), and cuts off what is beyond @max bytes, with "…" for it where @max is 3 or more. Returns 0 or
+ * -ENOMEM. The caller frees *ret. */
+int text_shorten(const char *text, size_t max, char **ret);

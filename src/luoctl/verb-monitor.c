@@ -65,6 +65,9 @@ static void print_value(const Property *p, const void *field) {
                 print_text(!k->loaded ? "none" : strempty(k->release)[0] ? k->release : "unknown");
                 break;
         }
+        case PROPERTY_WAITING:
+                printf("(%zu)", ((const WaitingList *) field)->n_items);
+                break;
         default:
                 break;
         }

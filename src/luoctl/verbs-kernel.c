@@ -193,6 +193,19 @@ ExitStatus verb_load(const Options *o) {
         return status;
 }
 
+ExitStatus load_default_kernel(sd_bus *bus) {
+        _cleanup_(next_done) Next next = NEXT_NULL;
+        const Options nothing = OPTIONS_NULL;
+        ExitStatus status;
+
+        status = find_next(&nothing, &next);
+        if (status == STATUS_OK)
+                status = load(bus, &nothing, &next);
+        if (status == STATUS_OK)
+                print_next(&next);
+        return status;
+}
+
 ExitStatus verb_unload(const Options *o) {
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
         _cleanup_(sd_bus_flush_close_unrefp) sd_bus *bus = NULL;

@@ -5,8 +5,10 @@
 #include "bus-names.h"
 #include "client.h"
 #include "describe.h"
+#include "findings.h"
 #include "format-value.h"
 #include "output.h"
+#include "progress.h"
 #include "verbs.h"
 
 enum { STATUS_KEY_WIDTH = 13 };
@@ -22,6 +24,15 @@ static void print_loaded_kernel(const KernelInfo *k, int width) {
         print_described(k->command_line, NULL);
 }
 
+static void print_update(const ManagerInfo *info, int width) {
+        _cleanup_free_ char *text = NULL;
+
+        if (!progress_is_under_way(info->state) || progress_format(info, now_realtime(), &text) < 0)
+                return;
+        print_key("Update", width);
+        print_described(text, NULL);
+}
+
 static void print_manager(const Options *o, const ManagerInfo *info) {
         enum { WIDTH = STATUS_KEY_WIDTH };
         char kept[FORMAT_BYTES_MAX], metadata[FORMAT_BYTES_MAX];
@@ -30,6 +41,7 @@ static void print_manager(const Options *o, const ManagerInfo *info) {
         print_text(strempty(info->version));
         printf(", ");
         print_described(info->state, NULL);
+        print_update(info, WIDTH);
         print_key("Kernel", WIDTH);
         print_described(info->kernel_support, NULL);
         print_key("Custody", WIDTH);
@@ -132,79 +144,27 @@ ExitStatus verb_status(const Options *o) {
         return STATUS_OK;
 }
 
-static void print_finding(const Finding *f) {
-        printf("%-9s", severity_to_string(finding_severity(f)));
-        print_text(f->id);
-        printf(": ");
-        print_text(f->text);
-        putchar('\n');
-
-        if (f->advice[0]) {
-                printf("%9s-> ", "");
-                print_text(f->advice);
-                putchar('\n');
-        }
-}
-
-static void print_findings(const Options *o, const Findings *findings) {
-        size_t count[_SEVERITY_MAX];
-        Severity worst = findings_worst(findings, count);
-
-        for (size_t i = 0; i < findings->n_items; i++)
-                print_finding(&findings->items[i]);
-        if (!o->legend)
-                return;
-
-        if (worst == SEVERITY_OK)
-                printf("\nNothing stands in the way of keeping objects over a live update.\n");
-        else if (worst == SEVERITY_WARNING)
-                printf("\nObjects will be kept over a live update. Warnings: %zu\n",
-                       count[SEVERITY_WARNING]);
-        else
-                printf("\nA live update now would lose what is kept. Blocking: %zu, warnings: %zu\n",
-                       count[SEVERITY_BLOCKS], count[SEVERITY_WARNING]);
-}
-
-static ExitStatus status_of_findings(const Findings *findings) {
-        static const ExitStatus statuses[_SEVERITY_MAX] = {
-                [SEVERITY_OK] = STATUS_OK,
-                [SEVERITY_WARNING] = STATUS_CHECK_WARNING,
-                [SEVERITY_BLOCKS] = STATUS_CHECK_BLOCKED,
-        };
-        size_t count[_SEVERITY_MAX];
-
-        return statuses[findings_worst(findings, count)];
-}
-
 ExitStatus verb_check(const Options *o) {
-        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL, *reply = NULL;
         _cleanup_(sd_bus_flush_close_unrefp) sd_bus *bus = NULL;
         _cleanup_(findings_done) Findings findings = {};
         _cleanup_free_ char *json = NULL;
         ExitStatus status;
-        int r;
 
         status = client_open(&bus);
         if (status != STATUS_OK)
                 return status;
-        status = client_new_call(bus, LUOD_OBJECT_PATH, "Check", &m);
+        status = client_get_findings(bus, &findings);
         if (status != STATUS_OK)
                 return status;
-        status = client_call(bus, m, CLIENT_TIMEOUT, &reply);
-        if (status != STATUS_OK)
-                return status;
-        r = findings_read(reply, &findings);
-        if (r < 0)
-                return client_message_failed(r);
 
         if (o->json == JSON_OFF)
-                print_findings(o, &findings);
+                findings_print(&findings, o->legend);
         else {
                 if (encode_findings(&findings, o->json, &json) < 0)
                         return report_oom();
                 print_json(json);
         }
-        return status_of_findings(&findings);
+        return findings_to_status(&findings);
 }
 
 ExitStatus verb_reload(const Options *o) {

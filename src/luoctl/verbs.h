@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include <systemd/sd-bus.h>
+
 #include "options.h"
 
 /* What each verb does. The number of arguments has been checked; all have told the user of any failure. */
@@ -25,6 +27,14 @@ ExitStatus verb_discard(const Options *options);
 ExitStatus verb_load(const Options *options);
 ExitStatus verb_unload(const Options *options);
 
+/* As `luoctl load` without options. */
+ExitStatus load_default_kernel(sd_bus *bus);
+
+ExitStatus verb_update(const Options *options);
+ExitStatus verb_cancel(const Options *options);
+ExitStatus verb_inhibit(const Options *options);
+ExitStatus verb_inhibitors(const Options *options);
+ExitStatus verb_ready(const Options *options);
 ExitStatus verb_report(const Options *options);
 
 ExitStatus verb_monitor(const Options *options);

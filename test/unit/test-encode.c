@@ -201,6 +201,40 @@ static void test_reports(void **state) {
         assert_string_equal(none, "[]");
 }
 
+static void test_who_is_waited_for_is_a_list(void **state) {
+        static const char *const no_warnings[] = { NULL };
+        static char lock[] = "lock", name[] = "qemu", why[] = "it \"flushes\"";
+        WaitingInfo items[] = { { lock, name, why }, { NULL, name, NULL } };
+        ManagerInfo info = {
+                .present = present(manager_properties, "WaitingFor") |
+                           present(manager_properties, "UpdateDeadline"),
+                .update_deadline = 9,
+                .waiting_for = { items, 2 },
+        };
+        char *json = NULL;
+
+        assert_int_equal(encode_manager(&info, no_warnings, JSON_SHORT, &json), 0);
+        assert_json(
+                json,
+                "{\"update_deadline\":9,\"waiting_for\":[{\"kind\":\"lock\",\"name\":\"qemu\",\"why\":\"it "
+                "\\\"flushes\\\"\"},{\"kind\":\"\",\"name\":\"qemu\",\"why\":\"\"}],\"warnings\":[]}");
+}
+
+static void test_inhibitors_are_a_list(void **state) {
+        static char what[] = "update", who[] = "qemu", why[] = "x", mode[] = "delay";
+        Inhibitor items[] = { { what, who, why, mode, 1000, 77 } };
+        Inhibitors inhibitors = { items, 1 };
+        char *json = NULL;
+
+        assert_int_equal(encode_inhibitors(&inhibitors, JSON_SHORT, &json), 0);
+        assert_json(json,
+                    "[{\"what\":\"update\",\"who\":\"qemu\",\"why\":\"x\",\"mode\":\"delay\",\"uid\":1000,"
+                    "\"pid\":77}]");
+        inhibitors.n_items = 0;
+        assert_int_equal(encode_inhibitors(&inhibitors, JSON_SHORT, &json), 0);
+        assert_json(json, "[]");
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_reports),
@@ -215,6 +249,8 @@ int main(void) {
                 cmocka_unit_test(test_verdict_is_the_worst_finding),
                 cmocka_unit_test(test_events_say_only_what_happened),
                 cmocka_unit_test(test_loaded_kernel_is_an_object_of_what_was_sent),
+                cmocka_unit_test(test_who_is_waited_for_is_a_list),
+                cmocka_unit_test(test_inhibitors_are_a_list),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -45,11 +45,27 @@ static void test_unknown_errors_are_failures(void **state) {
         assert_int_equal(exit_status_from_error(LUOD_ERROR_NO_SUCH_SESSION "s"), STATUS_FAILURE);
 }
 
+static void test_each_end_of_an_update_has_its_status(void **state) {
+        assert_int_equal(exit_status_from_error(LUOD_ERROR_UPDATE_BLOCKED), STATUS_CHECK_BLOCKED);
+        assert_int_equal(exit_status_from_error(LUOD_ERROR_UPDATE_VETOED), STATUS_VETOED);
+        assert_int_equal(exit_status_from_error(LUOD_ERROR_UPDATE_TIMED_OUT), STATUS_TIMED_OUT);
+        assert_int_equal(exit_status_from_error(LUOD_ERROR_UPDATE_CANCELLED), STATUS_CANCELLED);
+        assert_int_equal(exit_status_from_error(LUOD_ERROR_UPDATE_IN_PROGRESS), STATUS_BUSY);
+        assert_int_equal(exit_status_from_error(LUOD_ERROR_UPDATE_FAILED), STATUS_FAILURE);
+        assert_int_equal(exit_status_from_error(LUOD_ERROR_NO_UPDATE), STATUS_NOT_FOUND);
+        assert_int_equal(exit_status_from_error(LUOD_ERROR_TOO_LATE), STATUS_TOO_LATE);
+        assert_int_equal(exit_status_from_result("handed-over"), STATUS_OK);
+        assert_int_equal(exit_status_from_result("cancelled"), STATUS_CANCELLED);
+        assert_int_equal(exit_status_from_result("failed"), STATUS_FAILURE);
+        assert_int_equal(exit_status_from_result("of-the-future"), STATUS_FAILURE);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_scripts_can_tell_what_to_do_next),
                 cmocka_unit_test(test_a_missing_service_is_not_a_missing_session),
                 cmocka_unit_test(test_unknown_errors_are_failures),
+                cmocka_unit_test(test_each_end_of_an_update_has_its_status),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -265,6 +265,52 @@ static void test_loaded_kernel_is_read_with_what_is_in_it(void **state) {
         assert_null(k->luo);
 }
 
+static void append_waiting(sd_bus_message *m, const char *name) {
+        assert_true(sd_bus_message_open_container(m, 'e', "sv") >= 0);
+        assert_true(sd_bus_message_append(m, "s", "WaitingFor") >= 0);
+        assert_true(sd_bus_message_append(m, "v", "a(sss)", 2, "lock", "qemu", "flushing", "session", name,
+                                          "") >= 0);
+        assert_true(sd_bus_message_close_container(m) >= 0);
+}
+
+static void test_who_is_waited_for_is_read_anew_each_time(void **state) {
+        Fixture *f = *state;
+
+        assert_true(sd_bus_message_open_container(f->m, 'a', "{sv}") >= 0);
+        append_waiting(f->m, "first");
+        append_waiting(f->m, "second");
+        assert_true(sd_bus_message_append(f->m, "{sv}", "UpdateDeadline", "t", UINT64_C(7)) >= 0);
+        assert_true(sd_bus_message_close_container(f->m) >= 0);
+        turn(f);
+
+        assert_int_equal(info_read(f->m, manager_properties, &f->manager), 0);
+        assert_int_equal(f->manager.update_deadline, 7);
+        assert_int_equal(f->manager.waiting_for.n_items, 2);
+        assert_string_equal(f->manager.waiting_for.items[0].kind, "lock");
+        assert_string_equal(f->manager.waiting_for.items[0].name, "qemu");
+        assert_string_equal(f->manager.waiting_for.items[0].why, "flushing");
+        assert_string_equal(f->manager.waiting_for.items[1].name, "second");
+}
+
+static void test_inhibitors_come_complete(void **state) {
+        Fixture *f = *state;
+        Inhibitors l = {};
+
+        assert_true(sd_bus_message_append(f->m, "a(ssssuu)", 2, "update", "qemu", "flushing", "delay", 1000,
+                                          77, "update", "x", "", "block", 0, 1) >= 0);
+        turn(f);
+
+        assert_int_equal(inhibitors_read(f->m, &l), 0);
+        assert_int_equal(l.n_items, 2);
+        assert_string_equal(l.items[0].who, "qemu");
+        assert_string_equal(l.items[0].why, "flushing");
+        assert_int_equal(l.items[0].uid, 1000);
+        assert_int_equal(l.items[0].pid, 77);
+        assert_string_equal(l.items[1].mode, "block");
+        inhibitors_done(&l);
+        assert_int_equal(l.n_items, 0);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 TEST(test_properties_land_in_their_fields),
@@ -275,8 +321,12 @@ int main(void) {
                 TEST(test_rows_are_sorted_by_name),
                 TEST(test_identification_comes_with_or_without_the_keeper),
                 TEST(test_there_may_be_no_findings),
-                cmocka_unit_test_setup_teardown(test_managed_objects_give_all_sessions_by_name, set_up, tear_down),
-                cmocka_unit_test_setup_teardown(test_loaded_kernel_is_read_with_what_is_in_it, set_up, tear_down),
+                cmocka_unit_test_setup_teardown(test_managed_objects_give_all_sessions_by_name, set_up,
+                                                tear_down),
+                cmocka_unit_test_setup_teardown(test_loaded_kernel_is_read_with_what_is_in_it, set_up,
+                                                tear_down),
+                TEST(test_who_is_waited_for_is_read_anew_each_time),
+                TEST(test_inhibitors_come_complete),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

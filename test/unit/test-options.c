@@ -32,8 +32,20 @@ static const Verb verbs[] = {
           .run = run_nothing },
         { .name = "load",
           .arguments = "",
-          .options = OPTION_KERNEL | OPTION_INITRD | OPTION_NO_INITRD | OPTION_REUSE_CMDLINE | OPTION_APPEND | OPTION_CMDLINE |
-                     OPTION_FORCE,
+          .options = OPTION_KERNEL | OPTION_INITRD | OPTION_NO_INITRD | OPTION_REUSE_CMDLINE |
+                     OPTION_APPEND | OPTION_CMDLINE | OPTION_FORCE,
+          .run = run_nothing },
+        { .name = "update",
+          .arguments = "",
+          .options = OPTION_DRY_RUN | OPTION_DEADLINE | OPTION_YES | OPTION_DROP_UNCLAIMED | OPTION_CARRY |
+                     OPTION_NO_WAIT,
+          .run = run_nothing },
+        { .name = "run",
+          .arguments = "COMMAND...",
+          .options = OPTION_WHO | OPTION_WHY | OPTION_MODE,
+          .min_arguments = 1,
+          .max_arguments = -1,
+          .command = true,
           .run = run_nothing },
         { .name = "create",
           .arguments = "A",
@@ -41,7 +53,11 @@ static const Verb verbs[] = {
           .min_arguments = 1,
           .max_arguments = 1,
           .run = run_nothing },
-        { .name = "carry", .arguments = "A...", .options = OPTION_ALL, .max_arguments = -1, .run = run_nothing },
+        { .name = "carry",
+          .arguments = "A...",
+          .options = OPTION_ALL,
+          .max_arguments = -1,
+          .run = run_nothing },
         {},
 };
 
@@ -215,6 +231,55 @@ static void test_options_of_load_are_taken(void **state) {
         assert_int_equal(parse(f, "list", "--force", NULL), STATUS_USAGE);
 }
 
+static void test_options_of_update_are_taken(void **state) {
+        Fixture *f = *state;
+
+        assert_int_equal(parse(f, "update", NULL), STATUS_OK);
+        assert_true(f->options.deadline == UINT64_MAX);
+        assert_false(f->options.dry_run || f->options.yes || f->options.carry || f->options.no_wait);
+        assert_int_equal(parse(f, "update", "--dry-run", "--yes", "--carry", "--no-wait",
+                               "--deadline=1min 30s", "--drop-unclaimed=a", "--drop-unclaimed", "b", NULL),
+                         STATUS_OK);
+        assert_true(f->options.dry_run && f->options.yes && f->options.carry && f->options.no_wait);
+        assert_true(f->options.deadline == 90000000);
+        assert_int_equal(f->options.n_drop_unclaimed, 2);
+        assert_string_equal(f->options.drop_unclaimed[0], "a");
+        assert_string_equal(f->options.drop_unclaimed[1], "b");
+        assert_int_equal(parse(f, "update", "--deadline=20", NULL), STATUS_OK);
+        assert_true(f->options.deadline == 20000000);
+        assert_int_equal(parse(f, "update", "--deadline=soon", NULL), STATUS_USAGE);
+        assert_int_equal(parse(f, "update", "--deadline=-1", NULL), STATUS_USAGE);
+        assert_int_equal(parse(f, "update", "--deadline=infinity", NULL), STATUS_USAGE);
+        assert_int_equal(parse(f, "update", "--deadline=", NULL), STATUS_USAGE);
+        assert_int_equal(parse(f, "list", "--dry-run", NULL), STATUS_USAGE);
+}
+
+static void test_a_command_keeps_its_own_options(void **state) {
+        Fixture *f = *state;
+
+        assert_int_equal(parse(f, "--why=x", "run", "--who", "w", "--mode=block", "cp", "--bytes", "-a",
+                               "--", "b", NULL),
+                         STATUS_OK);
+        assert_string_equal(f->options.who, "w");
+        assert_string_equal(f->options.why, "x");
+        assert_string_equal(f->options.mode, "block");
+        assert_false(f->options.bytes);
+        assert_int_equal(f->options.n_arguments, 5);
+        assert_string_equal(f->options.arguments[0], "cp");
+        assert_string_equal(f->options.arguments[1], "--bytes");
+        assert_string_equal(f->options.arguments[3], "--");
+        assert_int_equal(parse(f, "run", "--", "--odd", "x", NULL), STATUS_OK);
+        assert_string_equal(f->options.arguments[0], "--odd");
+        assert_int_equal(f->options.n_arguments, 2);
+        assert_int_equal(parse(f, "run", "sh", "--help", NULL), STATUS_OK);
+        assert_false(f->options.help);
+        assert_int_equal(parse(f, "run", "--help", NULL), STATUS_OK);
+        assert_true(f->options.help);
+        assert_int_equal(parse(f, "run", NULL), STATUS_USAGE);
+        assert_int_equal(parse(f, "run", "--mode=later", "true", NULL), STATUS_USAGE);
+        assert_int_equal(parse(f, "run", "--bytes", "true", NULL), STATUS_USAGE);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 TEST(test_a_verb_comes_with_defaults),
@@ -226,6 +291,8 @@ int main(void) {
                 TEST(test_the_number_of_arguments_is_checked),
                 TEST(test_help_needs_no_arguments),
                 TEST(test_options_of_load_are_taken),
+                TEST(test_options_of_update_are_taken),
+                TEST(test_a_command_keeps_its_own_options),
                 TEST(test_sessions_are_renewed_by_luod_or_carried_if_asked_for),
         };
 

@@ -93,6 +93,18 @@ static void test_assignment_needs_a_key(void **state) {
         assert_int_equal(parse_assignment("\xff=value", &key, &value), -EILSEQ);
 }
 
+static void test_yes_and_no_are_all_there_is(void **state) {
+        bool b = false;
+
+        assert_int_equal(parse_yes_no("yes", &b), 0);
+        assert_true(b);
+        assert_int_equal(parse_yes_no("y", &b), -EINVAL);
+        assert_int_equal(parse_yes_no("", &b), -EINVAL);
+        assert_true(b);
+        assert_int_equal(parse_yes_no("no", &b), 0);
+        assert_false(b);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_token_is_decimal_or_hexadecimal),
@@ -100,6 +112,7 @@ int main(void) {
                 cmocka_unit_test(test_token_is_nothing_but_digits),
                 cmocka_unit_test(test_assignment_splits_at_the_first_equals_sign),
                 cmocka_unit_test(test_assignment_needs_a_key),
+                cmocka_unit_test(test_yes_and_no_are_all_there_is),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

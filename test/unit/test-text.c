@@ -93,6 +93,27 @@ static void test_ellipsize_cuts_to_the_column(void **state) {
         assert_ellipsized("e\xcc\x81" "bcd", 2, "e\xcc\x81…");
 }
 
+static void assert_shortened(const char *text, size_t max, const char *expected) {
+        char *shortened;
+
+        assert_int_equal(text_shorten(text, max, &shortened), 0);
+        assert_string_equal(shortened, expected);
+        assert_true(text_is_utf8(shortened, strlen(shortened)));
+        free(shortened);
+}
+
+static void test_shorten_counts_bytes_and_cuts_no_character(void **state) {
+        assert_shortened("", 0, "");
+        assert_shortened("abcdef", 6, "abcdef");
+        assert_shortened("abcdef", 5, "ab…");
+        assert_shortened("abcdef", 3, "…");
+        assert_shortened("abcdef", 2, "ab");
+        assert_shortened("日本語", 9, "日本語");
+        assert_shortened("日本語", 8, "日…");
+        assert_shortened("日本語", 2, "");
+        assert_shortened("a\xff\n", 9, "a\\xff\\n");
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_well_formed_utf8_is_told_from_the_rest),
@@ -102,6 +123,7 @@ int main(void) {
                 cmocka_unit_test(test_width_counts_columns),
                 cmocka_unit_test(test_ellipsize_leaves_what_fits),
                 cmocka_unit_test(test_ellipsize_cuts_to_the_column),
+                cmocka_unit_test(test_shorten_counts_bytes_and_cuts_no_character),
         };
 
         return cmocka_run_group_tests(tests, set_utf8_locale, NULL);
