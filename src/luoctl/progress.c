@@ -157,7 +157,7 @@ int progress_changes(const ManagerInfo *before, const ManagerInfo *after, uint64
         if (is_preparing(after))
                 format_left(after->update_deadline, now, left, sizeof(left));
         if (!same(before->state, after->state) ||
-            (is_preparing(after) && before->update_deadline != after->update_deadline))
+            (is_preparing(after) && after->update_deadline != 0 && before->update_deadline != after->update_deadline))
                 r = add_line(ret, "%s%s.", describe_state(after->state), left);
         if (r >= 0)
                 r = add_difference(ret, "No longer waiting for", waiting_of(before), waiting_of(after));

@@ -195,7 +195,8 @@ static int on_properties_changed(sd_bus_message *m, void *userdata, sd_bus_error
                 return 0;
         if (info_read(m, manager_properties, &u->now) < 0)
                 return 0; /* the next one will do */
-        show(u);
+        if (!streq(strempty(u->now.state), "preparing")) /* in that all belongs together */
+                show(u);
         return ask_for_state(u);
 }
 

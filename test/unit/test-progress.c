@@ -99,6 +99,9 @@ static void test_each_change_is_a_line(void **state) {
         after.update_deadline += 5 * SECOND;
         assert_changes(&before, &after, "Preparing, 15s left.\n");
         before = after;
+        after.update_deadline = 0; /* on its way to another state */
+        assert_changes(&before, &after, "");
+        before = after;
         after.state = going_down; /* who is not ready does not count any more */
         assert_changes(&before, &after,
                        "The host is going down.\nNo longer waiting for the lock of 'qemu' (flushing).\n"
