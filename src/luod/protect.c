@@ -9,6 +9,7 @@
 #include "protect.h"
 
 #define KEXEC_LOADED "/sys/kernel/kexec_loaded"
+#define PROGRAMS "/usr/sbin"
 #define NAMES_MAX 4U
 
 static bool kernel_is_loaded(Manager *m) {
@@ -38,27 +39,50 @@ static bool reboot_would_lose(Manager *m, char *ret, size_t size) {
         return n > 0;
 }
 
+static uint64_t now_monotonic(Manager *m) {
+        uint64_t usec = 0;
+
+        (void) sd_event_now(m->event, CLOCK_MONOTONIC, &usec);
+        return usec;
+}
+
 static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
         protect_refresh(userdata);
         return 0;
 }
 
-static void arm_timer(Manager *m, bool on) {
-        Protect *p = &m->protect;
+static int on_run(sd_event_source *source, const struct inotify_event *event, void *userdata) {
+        Manager *m = userdata;
 
-        if (!on)
+        if (event->len == 0 || !streq(event->name, "kexec"))
+                return 0;
+        m->protect.grace_until = now_monotonic(m) + PROTECT_GRACE_USEC;
+        protect_refresh(m);
+        return 0;
+}
+
+static void keep_looking(Manager *m, bool on) {
+        Protect *p = &m->protect;
+        uint64_t next = now_monotonic(m) < p->often_until ? PROTECT_LOOK_OFTEN_USEC : PROTECT_LOOK_USEC;
+
+        if (!on) {
                 p->timer = sd_event_source_disable_unref(p->timer);
-        else if (!p->timer)
-                (void) sd_event_add_time_relative(m->event, &p->timer, CLOCK_MONOTONIC, PROTECT_LOOK_USEC, /* accuracy= */ 0,
-                                                  on_timer, m);
+                p->run = sd_event_source_disable_unref(p->run);
+                return;
+        }
+        if (p->loaded_fd >= 0 && !p->run &&
+            sd_event_add_inotify(m->event, &p->run, PROGRAMS, IN_OPEN | IN_ONLYDIR, on_run, m) >= 0)
+                (void) sd_event_source_set_priority(p->run, SD_EVENT_PRIORITY_IMPORTANT);
+        if (!p->timer)
+                (void) sd_event_add_time_relative(m->event, &p->timer, CLOCK_MONOTONIC, next, /* accuracy= */ 1, on_timer, m);
         else {
-                (void) sd_event_source_set_time_relative(p->timer, PROTECT_LOOK_USEC);
+                (void) sd_event_source_set_time_relative(p->timer, next);
                 (void) sd_event_source_set_enabled(p->timer, SD_EVENT_ONESHOT);
         }
 }
 
 void protect_refresh(Manager *m) {
-        bool for_want_of_a_kernel = false;
+        bool would_lose = false;
         char why[512];
         const Lock *l;
 
@@ -71,11 +95,11 @@ void protect_refresh(Manager *m) {
                 (void) snprintf(why, sizeof(why), "No live update for now, says '%.100s': %.200s", l->who, l->why);
                 logind_hold(m->logind, LOGIND_BLOCK, why);
         } else {
-                for_want_of_a_kernel = m->config.protect_reboot && m->support == LUO_SUPPORTED &&
-                        reboot_would_lose(m, why, sizeof(why));
-                logind_hold(m->logind, LOGIND_BLOCK, for_want_of_a_kernel && !kernel_is_loaded(m) ? why : NULL);
+                would_lose = m->config.protect_reboot && m->support == LUO_SUPPORTED && reboot_would_lose(m, why, sizeof(why));
+                logind_hold(m->logind, LOGIND_BLOCK,
+                            would_lose && now_monotonic(m) >= m->protect.grace_until && !kernel_is_loaded(m) ? why : NULL);
         }
-        arm_timer(m, for_want_of_a_kernel);
+        keep_looking(m, would_lose);
 }
 
 void protect_hold_delay(Manager *m) {
@@ -84,7 +108,10 @@ void protect_hold_delay(Manager *m) {
 }
 
 static int on_opened(sd_event_source *source, const struct inotify_event *event, void *userdata) {
-        protect_refresh(userdata);
+        Manager *m = userdata;
+
+        m->protect.often_until = now_monotonic(m) + PROTECT_OFTEN_USEC;
+        protect_refresh(m);
         return 0;
 }
 
@@ -94,8 +121,8 @@ void protect_start(Manager *m) {
         p->started = true;
         if (m->logind && m->target.kexec == kexec_kernel_ops()) {
                 p->loaded_fd = open(KEXEC_LOADED, O_RDONLY | O_CLOEXEC);
-                if (p->loaded_fd >= 0)
-                        (void) sd_event_add_inotify(m->event, &p->watch, KEXEC_LOADED, IN_OPEN, on_opened, m);
+                if (p->loaded_fd >= 0 && sd_event_add_inotify(m->event, &p->opened, KEXEC_LOADED, IN_OPEN, on_opened, m) >= 0)
+                        (void) sd_event_source_set_priority(p->opened, SD_EVENT_PRIORITY_IMPORTANT);
         }
         protect_hold_delay(m);
         protect_refresh(m);
@@ -104,7 +131,8 @@ void protect_start(Manager *m) {
 void protect_done(Manager *m) {
         Protect *p = &m->protect;
 
-        p->watch = sd_event_source_disable_unref(p->watch);
+        p->opened = sd_event_source_disable_unref(p->opened);
+        p->run = sd_event_source_disable_unref(p->run);
         p->timer = sd_event_source_disable_unref(p->timer);
         p->loaded_fd = safe_close(p->loaded_fd);
 }

@@ -99,6 +99,9 @@
 
 /* How often it is looked whether a kernel was loaded, while the lack of one forbids a reboot. */
 #define PROTECT_LOOK_USEC (1000ULL * 1000)
+#define PROTECT_LOOK_OFTEN_USEC (20ULL * 1000)
+#define PROTECT_OFTEN_USEC (5ULL * 1000 * 1000)
+#define PROTECT_GRACE_USEC (30ULL * 1000 * 1000)
 
 /* The ledger's file: a head page and two halves. */
 #define LEDGER_HALF_SIZE (8U * 1024U * 1024U)
