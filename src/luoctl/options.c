@@ -37,7 +37,7 @@ enum {
 static const struct option long_options[] = {
         { "help", no_argument, NULL, 'h' },
         { "version", no_argument, NULL, ARG_VERSION },
-        { "json", required_argument, NULL, ARG_JSON },
+        { "json", optional_argument, NULL, ARG_JSON },
         { "bytes", no_argument, NULL, ARG_BYTES },
         { "no-legend", no_argument, NULL, ARG_NO_LEGEND },
         { "label", required_argument, NULL, ARG_LABEL },
@@ -71,7 +71,7 @@ static const struct {
         const char *form;
         const char *help;
 } option_help[] = {
-        { OPTION_JSON, "--json", "--json=MODE", "Print JSON: short (one line), pretty, or off" },
+        { OPTION_JSON, "--json", "--json[=MODE]", "Print JSON: pretty, short (one line), or off" },
         { OPTION_BYTES, "--bytes", "--bytes", "Print sizes in bytes" },
         { OPTION_NO_LEGEND, "--no-legend", "--no-legend",
           "Print neither column headers nor a closing line" },
@@ -247,7 +247,7 @@ static ExitStatus take_option(Options *o, int c, const char *word, unsigned *giv
                 o->version = true;
                 return STATUS_OK;
         case ARG_JSON:
-                o->json = json_mode_from_string(optarg);
+                o->json = optarg ? json_mode_from_string(optarg) : JSON_PRETTY;
                 if (o->json == _JSON_MODE_INVALID)
                         return report_usage(NULL, "'%s' is not a mode of --json: short, pretty, off.",
                                             optarg);
