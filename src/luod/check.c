@@ -190,6 +190,31 @@ static bool is_among(const char *const *names, const char *name) {
         return false;
 }
 
+/* Whom an update would wait for, and who is against it. */
+static void check_participants(Manager *m, Finding *f) {
+        const Lock *block = participants_find(&m->participants, LOCK_BLOCK), *l;
+        Names names = { .max = 5 };
+        Session *s;
+
+        if (block) {
+                finding(f, FINDING_BLOCKS, "participants", "Have it released ('luoctl inhibitors' lists all).",
+                        "'%.100s' holds a lock against live updates: %.200s.", block->who, block->why);
+                return;
+        }
+        LIST_FOREACH(&m->participants.locks, Lock, link, l)
+                names_add(&names, l->who, " (a lock)");
+        LIST_FOREACH(&m->state.sessions, Session, link, s)
+                if (session_is_awaited(s))
+                        names_add(&names, s->record.name, "");
+        if (names.n == 0)
+                finding(f, FINDING_OK, "participants", "", "Nobody has to be waited for.");
+        else
+                finding(f, FINDING_WARNING, "participants",
+                        "None is needed if they get ready once they are told that an update is prepared; see 'luoctl inhibitors', "
+                        "'luoctl ready'.",
+                        "An update waits for %s.", names_end(&names));
+}
+
 /* What an update does of itself about what the last one brought. */
 typedef struct Exempt {
         const char *const *drop_unclaimed; /* NULL: none */
@@ -456,6 +481,7 @@ static size_t check_all(Manager *m, const Exempt *exempt, Finding ret[static FIN
         check_enabled(m, ret + n++);
         check_ledger(m, ret + n++);
         check_sessions(m, ret + n++);
+        check_participants(m, ret + n++);
         check_incoming(m, exempt, ret + n++);
         check_owners(m, ret + n++);
         check_memory(m, ret + n++);

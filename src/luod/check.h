@@ -19,7 +19,7 @@ typedef struct Finding {
         char fix[384];        /* what to do; empty for FINDING_OK */
 } Finding;
 
-#define FINDINGS_MAX 14U
+#define FINDINGS_MAX 15U
 
 /* Looks at everything; returns how many of @ret were filled. */
 size_t manager_check(Manager *manager, Finding ret[static FINDINGS_MAX]);

@@ -161,8 +161,6 @@ EOF
                 assert_eq "late" "$(luoctl retrieve late 1 -)" late
 
                 luoctl report
-                luoctl report --json | python3 - <<EOF || fail "the report is wrong"
-EOF
                 luoctl report --json >report.json
                 python3 - report.json "$(cat "$VM_STATE/before")" "$(cat "$VM_STATE/after")" <<'EOF'
 import json, sys

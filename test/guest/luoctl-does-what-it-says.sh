@@ -205,7 +205,7 @@ after() {
         exits 1 luoctl retrieve ctl 1 /nonexistent/out
         exits 3 luoctl retrieve ctl 77
         exits 12 luoctl preserve ctl 5 "$VM_STATE/in"
-        assert_check "^blocks  *incoming: 'ctl' "
+        assert_check "^blocks  *incoming: "
         exits 11 luoctl check
         exits 0 luoctl finish ctl
         exits 3 luoctl finish ctl

@@ -33,7 +33,7 @@ case $VM_BOOT in
         ;;
 1)
         wait_until 30 is_known userspace
-        assert_eq "the road" "$(json "r['road']")" unannounced
+        assert_eq "the road" "$(json "r['road']")" logind
         assert_eq "the result" "$(json "r['result']")" 'done'
         assert_eq "the former kernel" "$(json "r['from_kernel']")" "$(cat kernel)"
         assert_eq "the kernel" "$(json "r['to_kernel']")" "$(uname -r)"
@@ -62,8 +62,8 @@ case $VM_BOOT in
                 say "blackout $(cat blackout) us of $wall us that passed"
                 (($(cat blackout) <= wall + 1500000)) || fail "the blackout is longer than what passed"
                 (($(cat blackout) >= wall / 2)) || fail "the blackout is far shorter than what passed"
-                shutdown=$(json "r['timeline']['shutdown']['realtime']")
-                parts=$((shutdown - $(cat before) + $(cat blackout)))
+                ready=$(json "r['timeline']['ready']['realtime']")
+                parts=$((ready - $(cat before) + $(cat blackout)))
                 say "the stages add up to $parts us"
                 ((parts - wall < 1500000 && wall - parts < 1500000)) || fail "the stages don't add up to what passed"
                 is_known jump || fail "the jump is not known"
@@ -87,7 +87,7 @@ case $VM_BOOT in
         grep -F '>report-b</text>' plot.svg
         luoctl report --list >list
         id=$(json "r['id']")
-        grep -E "^ *$id .* unannounced +done$" list
+        grep -E "^ *$id .* logind +done$" list
         assert_eq "the report by its number" "$(luoctl report --json=short "$id" | md5sum)" \
                 "$(luoctl report --json=short | md5sum)"
         assert_fails luoctl report 999
