@@ -19,6 +19,7 @@
 #define REBOOT_KEXEC (UINT64_C(1) << 1)
 /* The first that says what kind of shutdown it is (PrepareForShutdownWithMetadata), beside the plain signal. */
 #define SYSTEMD_VERSION_METADATA 255U
+#define LOOK_TIMEOUT_USEC (2ULL * 1000 * 1000)
 
 typedef struct HeldLock {
         int fd;            /* -EBADF: not held */
@@ -36,7 +37,7 @@ typedef struct SystemdLogind {
         bool shutting_down;
         bool may_be_listed; /* the block lock was released, and logind may not have seen it yet */
         HeldLock locks[_LOGIND_LOCK_MAX];
-        sd_bus_slot *metadata_slot, *prepare_slot, *job_slot, *owner_slot;
+        sd_bus_slot *metadata_slot, *prepare_slot, *job_slot, *removed_slot, *owner_slot;
 
         /* A kexec that is being asked for. */
         sd_bus_slot *kexec_call;
@@ -53,8 +54,12 @@ static int on_lock(sd_bus_message *m, void *userdata, sd_bus_error *reterr_error
         int fd;
 
         h->call = sd_bus_slot_unref(h->call);
-        if (!sd_bus_message_is_method_error(m, NULL) && sd_bus_message_read(m, "h", &fd) >= 0 && h->why)
+        if (!sd_bus_message_is_method_error(m, NULL) && sd_bus_message_read(m, "h", &fd) >= 0 && h->why) {
+                int former = h->fd;
+
                 h->fd = fd_dup(fd);
+                safe_close(former); /* without a gap between the two */
+        }
         return 0;
 }
 
@@ -74,7 +79,8 @@ static void systemd_hold(Logind *logind, LogindLock lock, const char *why) {
         if (lock == LOGIND_BLOCK && (h->fd >= 0 || h->call))
                 l->may_be_listed = true;
         h->call = sd_bus_slot_unref(h->call); /* one that is on its way is closed with its message */
-        h->fd = safe_close(h->fd);
+        if (!why)
+                h->fd = safe_close(h->fd);
         free(h->why);
         h->why = why ? strdup(why) : NULL;
         if (h->why)
@@ -261,6 +267,50 @@ static int on_job_new(sd_bus_message *m, void *userdata, sd_bus_error *reterr_er
         return 0;
 }
 
+/* The job of kexec.target came to nothing: cancelled, or failed. One that is done is followed by the jump. */
+static int on_job_removed(sd_bus_message *m, void *userdata, sd_bus_error *reterr_error) {
+        const char *path, *unit, *result;
+        uint32_t id;
+
+        if (sd_bus_message_read(m, "uoss", &id, &path, &unit, &result) >= 0 && streq(unit, "kexec.target") &&
+            !streq(result, "done"))
+                prepare(userdata, false, SHUTDOWN_KEXEC);
+        return 0;
+}
+
+/* --- what is asked */
+
+static bool systemd_look_for_kexec(Logind *logind) {
+        SystemdLogind *l = (SystemdLogind *) logind;
+        const char *name, *description, *load, *active, *sub, *following, *unit_path, *type, *job;
+        sd_bus_message *m = NULL, *reply = NULL;
+        uint32_t id = 0;
+        int r;
+
+        r = sd_bus_message_new_method_call(l->bus, &m, SYSTEMD_NAME, SYSTEMD_PATH, SYSTEMD_MANAGER, "ListUnitsByNames");
+        if (r >= 0)
+                r = sd_bus_message_append(m, "as", 1, "kexec.target");
+        if (r >= 0)
+                r = sd_bus_call(l->bus, m, LOOK_TIMEOUT_USEC, NULL, &reply);
+        if (r >= 0)
+                r = sd_bus_message_enter_container(reply, 'a', "(ssssssouso)");
+        if (r >= 0)
+                r = sd_bus_message_read(reply, "(ssssssouso)", &name, &description, &load, &active, &sub, &following, &unit_path,
+                                        &id, &type, &job);
+        r = r > 0 && id != 0 && streq(type, "start");
+        sd_bus_message_unref(m);
+        sd_bus_message_unref(reply);
+        return r;
+}
+
+/* A luod that was started again in the middle of a shutdown must know. */
+static bool system_is_stopping(SystemdLogind *l) {
+        _cleanup_free_ char *state = NULL;
+
+        return sd_bus_get_property_string(l->bus, SYSTEMD_NAME, SYSTEMD_PATH, SYSTEMD_MANAGER, "SystemState", NULL, &state) >= 0 &&
+                streq(state, "stopping");
+}
+
 /* --- life */
 
 static Logind *systemd_free(Logind *logind) {
@@ -274,6 +324,7 @@ static Logind *systemd_free(Logind *logind) {
         sd_bus_slot_unref(l->metadata_slot);
         sd_bus_slot_unref(l->prepare_slot);
         sd_bus_slot_unref(l->job_slot);
+        sd_bus_slot_unref(l->removed_slot);
         sd_bus_slot_unref(l->owner_slot);
         sd_bus_slot_unref(l->kexec_call);
         sd_bus_unref(l->bus);
@@ -295,6 +346,7 @@ static const LogindOps systemd_ops = {
         .holds = systemd_holds,
         .get_delay_max = systemd_get_delay_max,
         .is_shutting_down = systemd_is_shutting_down,
+        .look_for_kexec = systemd_look_for_kexec,
         .free = systemd_free,
 };
 
@@ -310,36 +362,14 @@ static int listen(SystemdLogind *l) {
                 r = sd_bus_match_signal_async(l->bus, &l->job_slot, SYSTEMD_NAME, SYSTEMD_PATH, SYSTEMD_MANAGER, "JobNew",
                                               on_job_new, NULL, l);
         if (r >= 0)
+                r = sd_bus_match_signal_async(l->bus, &l->removed_slot, SYSTEMD_NAME, SYSTEMD_PATH, SYSTEMD_MANAGER, "JobRemoved",
+                                              on_job_removed, NULL, l);
+        if (r >= 0)
                 r = sd_bus_add_match_async(l->bus, &l->owner_slot,
                                            "type='signal',sender='org.freedesktop.DBus',path='/org/freedesktop/DBus',"
                                            "interface='org.freedesktop.DBus',member='NameOwnerChanged',arg0='" LOGIN_NAME "'",
                                            on_owner_changed, NULL, l);
         return r;
-}
-
-/* Whether PID 1 has a job for kexec.target: a luod that was started again in the middle of a shutdown must know. */
-static bool kexec_is_begun(SystemdLogind *l) {
-        _cleanup_free_ char *state = NULL;
-        sd_bus_message *reply = NULL;
-        int r;
-
-        r = sd_bus_get_property_string(l->bus, SYSTEMD_NAME, SYSTEMD_PATH, SYSTEMD_MANAGER, "SystemState", NULL, &state);
-        if (r >= 0 && streq(state, "stopping"))
-                return true;
-        r = sd_bus_call_method(l->bus, SYSTEMD_NAME, SYSTEMD_PATH, SYSTEMD_MANAGER, "ListUnitsByNames", NULL, &reply, "as", 1,
-                               "kexec.target");
-        if (r >= 0) {
-                const char *name, *description, *load, *active, *sub, *following, *unit_path, *type, *job;
-                uint32_t id = 0;
-
-                r = sd_bus_message_enter_container(reply, 'a', "(ssssssouso)");
-                if (r >= 0)
-                        r = sd_bus_message_read(reply, "(ssssssouso)", &name, &description, &load, &active, &sub, &following,
-                                                &unit_path, &id, &type, &job);
-                sd_bus_message_unref(reply);
-                return r > 0 && id != 0;
-        }
-        return false;
 }
 
 static void read_logind(SystemdLogind *l) {
@@ -354,7 +384,7 @@ static void read_logind(SystemdLogind *l) {
         if (sd_bus_get_property_trivial(l->bus, LOGIN_NAME, LOGIN_PATH, LOGIN_MANAGER, "PreparingForShutdown", NULL, 'b',
                                         &preparing) >= 0)
                 l->shutting_down = preparing;
-        l->shutting_down = l->shutting_down || kexec_is_begun(l);
+        l->shutting_down = l->shutting_down || system_is_stopping(l) || systemd_look_for_kexec(&l->logind);
 }
 
 int logind_new_systemd(sd_event *event, sd_bus *bus, const LogindEvents *events, Logind **ret) {
@@ -395,6 +425,10 @@ uint64_t logind_get_delay_max(Logind *l) {
 
 bool logind_is_shutting_down(Logind *l) {
         return l && l->ops->is_shutting_down(l);
+}
+
+bool logind_look_for_kexec(Logind *l) {
+        return l && l->ops->look_for_kexec(l);
 }
 
 Logind *logind_free(Logind *l) {

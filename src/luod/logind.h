@@ -46,6 +46,9 @@ typedef struct LogindOps {
         uint64_t (*get_delay_max)(Logind *logind);
         /* Whether a shutdown is under way, as far as is known. */
         bool (*is_shutting_down)(Logind *logind);
+        /* Whether PID 1 has a job for kexec.target now. Asks, and waits for up to 2 s: for luod's stop, which may come before the
+         * news of what it is for. */
+        bool (*look_for_kexec)(Logind *logind);
         Logind *(*free)(Logind *logind);
 } LogindOps;
 
@@ -62,4 +65,5 @@ void logind_hold(Logind *logind, LogindLock lock, const char *why);
 bool logind_holds(Logind *logind, LogindLock lock);
 uint64_t logind_get_delay_max(Logind *logind);
 bool logind_is_shutting_down(Logind *logind);
+bool logind_look_for_kexec(Logind *logind);
 Logind *logind_free(Logind *logind);

@@ -104,12 +104,9 @@ static void lock_release(Lock *l) {
         lock_free(l);
 }
 
-/* The last writing end is closed, or somebody wrote into it, which means nothing. */
+/* The last writing end is closed. What is written into it means nothing, and wakes nobody. */
 static int on_lock(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
-        char buffer[256];
-        ssize_t n = read(fd, buffer, sizeof(buffer));
-
-        if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
+        if (revents & (EPOLLHUP | EPOLLERR))
                 lock_release(userdata);
         return 0;
 }
@@ -136,7 +133,7 @@ static int lock_enter(Lock **lock) {
         Manager *m = l->manager;
         int r;
 
-        r = sd_event_add_io(m->event, &l->source, l->fd, EPOLLIN, on_lock, l);
+        r = sd_event_add_io(m->event, &l->source, l->fd, /* events= */ 0, on_lock, l);
         if (r < 0)
                 return r;
         list_append(&m->participants.locks, &l->link);
@@ -146,10 +143,15 @@ static int lock_enter(Lock **lock) {
         return 0;
 }
 
+/* poll() would not tell: this end never saw a writer. */
 static bool has_no_holder(int fd) {
-        char byte;
+        char buffer[4096];
+        ssize_t n;
 
-        return read(fd, &byte, 1) == 0;
+        do
+                n = read(fd, buffer, sizeof(buffer));
+        while (n > 0);
+        return n == 0;
 }
 
 static void lock_restore(Manager *m, uint64_t id) {
@@ -212,6 +214,8 @@ static int check_inhibit(Manager *m, uid_t uid, const char *what, const char *wh
                 return failure_set(ret, FAILURE_QUOTA_EXCEEDED,
                                    "Too many locks (limit: %u of one user, %u in all); release those that are not needed",
                                    LOCKS_PER_USER_MAX, LOCKS_MAX);
+        if (m->update.state == UPDATE_SHUTTING_DOWN)
+                return failure_set(ret, FAILURE_TOO_LATE, "The host is being shut down already");
         return update_check_open(m, ret);
 }
 

@@ -72,7 +72,7 @@ static void keep_looking(Manager *m, bool on) {
         }
         if (p->loaded_fd >= 0 && !p->run &&
             sd_event_add_inotify(m->event, &p->run, PROGRAMS, IN_OPEN | IN_ONLYDIR, on_run, m) >= 0)
-                (void) sd_event_source_set_priority(p->run, SD_EVENT_PRIORITY_IMPORTANT);
+                (void) sd_event_source_set_ratelimit(p->run, PROTECT_LOOK_USEC, 50);
         if (!p->timer)
                 (void) sd_event_add_time_relative(m->event, &p->timer, CLOCK_MONOTONIC, next, /* accuracy= */ 1, on_timer, m);
         else {
@@ -88,6 +88,8 @@ void protect_refresh(Manager *m) {
 
         if (!m->protect.started)
                 return;
+        if (m->update.state == UPDATE_IDLE && !logind_is_shutting_down(m->logind))
+                protect_hold_delay(m); /* where logind refused it before */
         l = participants_find(&m->participants, LOCK_BLOCK);
         if (m->stopping || m->update.state >= UPDATE_HANDING_OVER || logind_is_shutting_down(m->logind))
                 logind_hold(m->logind, LOGIND_BLOCK, NULL);
@@ -122,7 +124,7 @@ void protect_start(Manager *m) {
         if (m->logind && m->target.kexec == kexec_kernel_ops()) {
                 p->loaded_fd = open(KEXEC_LOADED, O_RDONLY | O_CLOEXEC);
                 if (p->loaded_fd >= 0 && sd_event_add_inotify(m->event, &p->opened, KEXEC_LOADED, IN_OPEN, on_opened, m) >= 0)
-                        (void) sd_event_source_set_priority(p->opened, SD_EVENT_PRIORITY_IMPORTANT);
+                        (void) sd_event_source_set_ratelimit(p->opened, PROTECT_LOOK_USEC, 50);
         }
         protect_hold_delay(m);
         protect_refresh(m);

@@ -122,21 +122,22 @@ static void record_remove(Manager *m) {
         (void) unlink(path);
 }
 
-/* false: there was no update under way, or it can't be told. */
+/* false: there was no update under way. */
 static bool record_read(Manager *m, UpdateState *ret_state, UpdateRoad *ret_road) {
         _cleanup_free_ char *text = NULL;
         char path[PATH_MAX], version[8], state[16], road[16];
         const char *p;
 
+        *ret_state = UPDATE_PREPARING;
+        *ret_road = ROAD_UPDATE;
         record_path(m, path);
         if (read_small_file(path, &text) < 0)
-                return false;
+                return access(path, F_OK) >= 0; /* there was one, whatever it was */
         p = text;
         if (!lines_take(&p, "luod-update", version, sizeof(version)) || !streq(version, "1") ||
             !lines_take(&p, "state", state, sizeof(state)) || !lines_take(&p, "road", road, sizeof(road)) || !streq(p, "end"))
-                return false;
+                return true;
         *ret_state = streq(state, states[UPDATE_HANDING_OVER]) ? UPDATE_HANDING_OVER : UPDATE_PREPARING;
-        *ret_road = ROAD_UPDATE;
         for (UpdateRoad r = 0; r < _UPDATE_ROAD_MAX; r++)
                 if (streq(road, roads[r]))
                         *ret_road = r;
@@ -166,7 +167,7 @@ static void stop_waiting(Manager *m) {
 
         if (u->renewing)
                 renewals_stop_automatic(m);
-        u->renewing = false;
+        u->renewing = u->carry = u->force = false;
 
         u->timer = sd_event_source_disable_unref(u->timer);
         u->drop_unclaimed = strv_free(u->drop_unclaimed);
@@ -203,12 +204,14 @@ static void update_end(Manager *m, UpdateResult result, FailureKind kind, const 
         va_end(ap);
 
         (void) sd_journal_print(LOG_NOTICE, "The live update came to nothing: %s", failure.message);
-        reports_end(m, result == UPDATE_RESULT_CANCELLED ? REPORT_CANCELLED : REPORT_FAILED, failure.message);
-        record_remove(m);
         stop_waiting(m);
         set_state(m, UPDATE_IDLE);
         participants_reset(m);
+        stop_point("update:ending");
         tell_prepare(m, false);
+        /* Only now: a luod that dies before this must be followed by one that tells everybody. */
+        record_remove(m);
+        reports_end(m, result == UPDATE_RESULT_CANCELLED ? REPORT_CANCELLED : REPORT_FAILED, failure.message);
         tell_finished(m, result, failure.message);
         answer(m, &failure);
         tell_stopped(m);
@@ -482,7 +485,7 @@ static int prepare(Manager *m, UpdateRoad road, uint64_t asked) {
         u->begun = now_boottime();
         r = record_write(m, UPDATE_PREPARING);
         stop_point("update:written");
-        if (r >= 0)
+        if (r >= 0 || road != ROAD_UPDATE) /* what can't be refused is told of as well as can be */
                 r = sd_event_add_time_relative(m->event, &u->timer, CLOCK_BOOTTIME, usec, /* accuracy= */ 0, on_deadline, m);
         if (r < 0) {
                 record_remove(m);
@@ -559,14 +562,38 @@ int update_check_open(Manager *m, Failure *ret) {
 
 /* --- what logind and PID 1 tell */
 
+/* Somebody was faster than the update that is being prepared: from now on the time that he gives counts, and everybody is told
+ * so. It is not luod's to stop any more. */
+static void take_road(Manager *m, UpdateRoad road) {
+        Update *u = &m->update;
+        uint64_t usec = deadline_of(m, road, /* asked= */ 0), now = now_realtime();
+
+        u->road = road;
+        (void) record_write(m, UPDATE_PREPARING);
+        if (u->deadline <= now + usec)
+                usec = u->deadline > now ? u->deadline - now : 0;
+        (void) sd_event_source_set_time_relative(u->timer, usec);
+        u->deadline = now + usec;
+        manager_emit(m, "UpdateDeadline");
+        tell_prepare(m, true);
+        answer(m, NULL);
+}
+
 static bool is_kexec(Manager *m, ShutdownKind kind) {
         return kind == SHUTDOWN_KEXEC || (kind == SHUTDOWN_UNKNOWN && target_look(m).loaded);
+}
+
+/* Before that nobody could be told, and afterwards nothing can be waited for. */
+static bool is_open(const Manager *m) {
+        return m->protect.started && !m->stopping;
 }
 
 static void on_shutdown(bool start, ShutdownKind kind, void *userdata) {
         Manager *m = userdata;
         Update *u = &m->update;
 
+        if (!is_open(m))
+                return;
         if (!start) {
                 protect_hold_delay(m);
                 if (u->state != UPDATE_IDLE)
@@ -584,10 +611,7 @@ static void on_shutdown(bool start, ShutdownKind kind, void *userdata) {
                         update_end(m, UPDATE_RESULT_CANCELLED, FAILURE_UPDATE_CANCELLED,
                                    "The host is being shut down otherwise");
                 else {
-                        u->road = ROAD_LOGIND;
-                        (void) record_write(m, UPDATE_PREPARING);
-                        (void) sd_event_source_set_time_relative(u->timer, deadline_of(m, ROAD_LOGIND, 0));
-                        answer(m, NULL);
+                        take_road(m, ROAD_LOGIND);
                         return;
                 }
         }
@@ -599,12 +623,13 @@ static void on_kexec_begun(void *userdata) {
         Manager *m = userdata;
         Update *u = &m->update;
 
+        if (!is_open(m))
+                return;
         if (u->state == UPDATE_IDLE)
                 (void) prepare(m, ROAD_TARGET, /* asked= */ 0);
-        else if (u->state == UPDATE_PREPARING) {
-                u->road = ROAD_TARGET;
-                answer(m, NULL);
-        } else
+        else if (u->state == UPDATE_PREPARING)
+                take_road(m, ROAD_TARGET);
+        else
                 set_state(m, UPDATE_SHUTTING_DOWN);
         reports_stage(m, REPORT_TIME_SHUTDOWN);
 }
@@ -620,6 +645,8 @@ void update_stop(Manager *m, void (*stopped)(Manager *manager, void *userdata), 
 
         u->stopped = stopped;
         u->stopped_userdata = userdata;
+        if (u->state == UPDATE_IDLE && is_open(m) && logind_look_for_kexec(m->logind))
+                (void) prepare(m, ROAD_TARGET, /* asked= */ 0);
         if (u->state == UPDATE_PREPARING && u->road == ROAD_UPDATE)
                 update_end(m, UPDATE_RESULT_CANCELLED, FAILURE_UPDATE_CANCELLED, "luod was stopped");
         else if (u->state != UPDATE_PREPARING)

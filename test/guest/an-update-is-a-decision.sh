@@ -125,6 +125,19 @@ case $VM_BOOT in
                         dies_at $point
                         luoctl ready vm yes
                 done
+                # While everybody is about to be told that it came to nothing: they hear of it from the next luod.
+                luoctl ready vm no
+                update_in_background
+                stop_at update:ending
+                luoctl cancel >/dev/null 2>&1 &
+                await_stopped update:ending
+                busctl wait --timeout=60 /org/luod1 org.luod1.Manager UpdateFinished >"$VM_STATE/heard" 2>&1 &
+                hearer=$!
+                kill_luod
+                wait $hearer || fail "nobody heard that the update came to nothing: $(cat "$VM_STATE/heard")"
+                if wait "$updater"; then fail "an update went well whose luod died"; fi
+                everything_is_as_before
+                luoctl ready vm yes
                 stop_points_disable
 
                 # Three clients: one is slow, one has a delay lock, one will claim late.

@@ -53,6 +53,10 @@ static bool fake_is_shutting_down(Logind *l) {
         return connection_of(l)->fake->shutting_down;
 }
 
+static bool fake_look_for_kexec(Logind *l) {
+        return connection_of(l)->fake->kexec_queued;
+}
+
 static Logind *fake_free(Logind *l) {
         FakeConnection *c = connection_of(l);
 
@@ -69,6 +73,7 @@ static const LogindOps fake_ops = {
         .holds = fake_holds,
         .get_delay_max = fake_get_delay_max,
         .is_shutting_down = fake_is_shutting_down,
+        .look_for_kexec = fake_look_for_kexec,
         .free = fake_free,
 };
 

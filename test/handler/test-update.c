@@ -590,6 +590,8 @@ static void test_plain_kexec_overtakes_an_update(void **state) {
         assert_success(w, call_wait(&call, NULL));
         call_done(&call);
         assert_state(w, "preparing");
+        assert_int_equal(heard.n_prepare, 2);
+        assert_true(heard.deadline <= now_realtime() + w->logind.delay_max);
         safe_close(lock);
         world_settle(w);
         assert_null(w->logind.held[LOGIND_DELAY]);
@@ -616,6 +618,33 @@ static void test_kexec_without_logind_is_prepared_in_the_stop(void **state) {
         assert_success(w, set_ready(w, "vm", true));
         world_settle(w);
         assert_int_equal(n_stopped, 1);
+}
+
+static void test_stop_that_is_faster_than_the_news_of_the_kexec(void **state) {
+        World *w = *state;
+
+        n_stopped = 0;
+        assert_success(w, create(w, ROOT, "vm"));
+        assert_success(w, set_ready(w, "vm", false));
+        w->logind.kexec_queued = true;
+        update_stop(w->manager, on_stopped, NULL);
+        world_settle(w);
+        assert_int_equal(heard.n_prepare, 1);
+        assert_int_equal(n_stopped, 0);
+        fake_logind_begin(&w->logind);
+        assert_success(w, set_ready(w, "vm", true));
+        world_settle(w);
+        assert_int_equal(n_stopped, 1);
+}
+
+static void test_plain_stop_is_no_update(void **state) {
+        World *w = *state;
+
+        n_stopped = 0;
+        update_stop(w->manager, on_stopped, NULL);
+        world_settle(w);
+        assert_int_equal(n_stopped, 1);
+        assert_int_equal(heard.n_prepare, 0);
 }
 
 static void test_stop_ends_an_update(void **state) {
@@ -731,6 +760,8 @@ int main(void) {
                 T(test_cold_shutdown_ends_an_update),
                 T(test_plain_kexec_overtakes_an_update),
                 T(test_kexec_without_logind_is_prepared_in_the_stop),
+                T(test_stop_that_is_faster_than_the_news_of_the_kexec),
+                T(test_plain_stop_is_no_update),
                 T(test_stop_ends_an_update),
                 T(test_luod_dies_while_preparing),
                 T(test_luod_dies_when_logind_has_it),
