@@ -1,5 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
+# vm: own
+#
 #
 # A plain kexec that nobody announced has a report afterwards: which kernels, when what happened, what became of each
 # session; to root and to owners; as text, JSON and picture; also after luod's restart.
