@@ -60,7 +60,7 @@ everything_is_as_before() {
 update_in_background() {
         luoctl update --yes --deadline=5min >"$VM_STATE/update.log" 2>&1 &
         updater=$!
-        wait_until 20 state_is "${1:-preparing}"
+        wait_until 20 state_is preparing
 }
 
 says_no() {

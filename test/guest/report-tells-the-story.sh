@@ -3,7 +3,7 @@
 # vm: own
 #
 #
-# A plain kexec that nobody announced has a report afterwards: which kernels, when what happened, what became of each
+# A plain systemctl kexec has a report afterwards: which kernels, when what happened, what became of each
 # session; to root and to owners; as text, JSON and picture; also after luod's restart.
 . /usr/lib/luod/tests/guest/lib.sh
 
