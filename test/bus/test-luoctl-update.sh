@@ -207,6 +207,7 @@ pipes() {
 }
 
 luod idle
+# shellcheck disable=SC2217 # so that it is the same as of the other
 ls -l /proc/self/fd >"$dir/own-fds" 2>"$dir/output" </dev/null
 exits 7 inhibit sh -c "ls -l /proc/self/fd >'$dir/fds'; exit 7"
 called "Inhibit update|sh -c ls -l /proc/self/fd >'$dir/fds'; exit 7|Unknown reason|delay"
@@ -217,6 +218,7 @@ called 'Inhibit update|w|because of x|block'
 exits 127 inhibit nonexistent-command
 says "Can't run 'nonexistent-command'"
 exits 143 inhibit sh -c 'kill -TERM $$'
+# shellcheck disable=SC2016 # for that shell
 exits 3 inhibit sh -c 'trap "exit 3" TERM; kill -TERM $PPID; while :; do :; done'
 luod blocked
 exits 6 inhibit touch "$dir/was-run"

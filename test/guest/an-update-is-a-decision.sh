@@ -63,7 +63,17 @@ update_in_background() {
         wait_until 20 state_is preparing
 }
 
+reboot_is_forbidden() {
+        systemd-inhibit --list --no-pager | grep -E 'would lose.* vm +block'
+}
+
 says_no() {
+        # No kernel is loaded, so a reboot would be cold, and a mistake.
+        wait_until 20 reboot_is_forbidden
+        assert_fails systemctl reboot
+        # shellcheck disable=SC2154
+        [[ "$output" == *inhibit* ]] || fail "the reboot was refused otherwise: $output"
+
         exits_with_failure busctl call org.luod1 /org/luod1 org.luod1.Manager Update 'a{sv}' 0
         says "oaded" # no kernel is; luoctl would load one
         load_kernel

@@ -55,6 +55,7 @@ case $VM_BOOT in
         luoctl carry carried carried-too
         assert_renewed carried
         refused_as alice WrongDirection retrieve carried 1
+        # shellcheck disable=SC2154 # of assert_fails
         assert_says "carried into the next live update" printf '%s\n' "$output"
         assert_says "through 1 live update unclaimed, with the next one" luoctl show carried
         exits=0
