@@ -680,7 +680,10 @@ void update_resume(Manager *m) {
 
 void update_done(Manager *m) {
         Update *u = &m->update;
+        Failure failure;
 
+        (void) failure_set(&failure, FAILURE_SHUTTING_DOWN, "luod is being stopped while the update is under way; see 'luoctl report'");
+        answer(m, &failure);
         u->timer = sd_event_source_disable_unref(u->timer);
         u->defer = sd_event_source_disable_unref(u->defer);
         u->drop_unclaimed = strv_free(u->drop_unclaimed);
