@@ -47,6 +47,7 @@ static uint64_t now_monotonic(Manager *m) {
 }
 
 static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
+        ((Manager *) userdata)->protect.held_for_want = false; /* so that it is told anew what would be lost */
         protect_refresh(userdata);
         return 0;
 }
@@ -82,7 +83,7 @@ static void keep_looking(Manager *m, bool on) {
 }
 
 void protect_refresh(Manager *m) {
-        bool would_lose = false;
+        bool would_lose = false, want = false;
         char why[512];
         const Lock *l;
 
@@ -98,9 +99,12 @@ void protect_refresh(Manager *m) {
                 logind_hold(m->logind, LOGIND_BLOCK, why);
         } else {
                 would_lose = m->config.protect_reboot && m->support == LUO_SUPPORTED && reboot_would_lose(m, why, sizeof(why));
-                logind_hold(m->logind, LOGIND_BLOCK,
-                            would_lose && now_monotonic(m) >= m->protect.grace_until && !kernel_is_loaded(m) ? why : NULL);
+                want = would_lose && now_monotonic(m) >= m->protect.grace_until && !kernel_is_loaded(m);
+                /* Not a call to logind for each session that comes and goes: the names can wait for the timer. */
+                if (!want || !m->protect.held_for_want)
+                        logind_hold(m->logind, LOGIND_BLOCK, want ? why : NULL);
         }
+        m->protect.held_for_want = want;
         keep_looking(m, would_lose);
 }
 

@@ -24,6 +24,7 @@ typedef struct Protect {
         sd_event_source *opened; /* somebody opens that file */
         sd_event_source *run;    /* somebody opens a program where kexec(8) is; while it matters */
         sd_event_source *timer;  /* looks again; while it matters */
+        bool held_for_want;      /* the block lock is held for want of a kernel; what it says may be a moment old */
         uint64_t grace_until;    /* usec, CLOCK_MONOTONIC: kexec(8) was run a moment ago */
         uint64_t often_until;    /* the same: the file was opened a moment ago */
 } Protect;
