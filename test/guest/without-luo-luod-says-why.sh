@@ -38,8 +38,11 @@ status=0
 luoctl create any 2>/dev/null || status=$?
 assert_eq "the exit status of luoctl create" $status 7
 assert_says 'Kernel: .*disabled' luoctl status
-# The log has it as well, once, with a message id.
-assert_eq "warnings in the log" "$(journalctl -q -o cat -p warning -u luod.service _COMM=luod | wc -l)" 1
+# The log has it as well, once, beside what became of the update that led here.
+warnings=$(journalctl -q -o cat -p warning -u luod.service _COMM=luod)
+assert_eq "what the log says of the kernel" "$(grep -c "^The Live Update Orchestrator is not switched on" <<<"$warnings")" 1
+assert_eq "what it says of the update" "$(grep -c "^Live update 1 came to nothing (lost): .*liveupdate=on" <<<"$warnings")" 1
+assert_eq "warnings in the log" "$(wc -l <<<"$warnings")" 2
 
 # A kernel that was built without it.
 sed -i 's/^CONFIG_LIVEUPDATE=y/# CONFIG_LIVEUPDATE is not set/' "$config"
