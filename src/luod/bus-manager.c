@@ -7,6 +7,7 @@
 #include "build-config.h"
 #include "bus-error.h"
 #include "bus-names.h"
+#include "bus-options.h"
 #include "bus-update.h"
 #include "bus-report.h"
 #include "bus.h"
@@ -21,57 +22,22 @@ typedef struct CreateOptions {
         MetadataChange *changes; /* owned array */
         size_t n_changes;
         bool auto_renew;
-        bool seen_metadata, seen_auto_renew;
 } CreateOptions;
 
 static void create_options_done(CreateOptions *o) {
         free(o->changes);
 }
 
-/* The value of the option @key, a variant. */
-static int read_create_option(sd_bus_message *m, const char *key, CreateOptions *o, sd_bus_error *reterr) {
-        bool metadata = streq(key, "metadata"), *seen = metadata ? &o->seen_metadata : &o->seen_auto_renew;
-        int r, yes;
+static int read_first_metadata(sd_bus_message *m, void *field, sd_bus_error *reterr) {
+        CreateOptions *o = field;
 
-        if ((!metadata && !streq(key, "auto-renew")) || *seen)
-                return sd_bus_error_setf(reterr, SD_BUS_ERROR_INVALID_ARGS,
-                                         "Unknown or repeated option '%s'; there are: metadata (a{say}), auto-renew (b)", key);
-        *seen = true;
-        r = sd_bus_message_enter_container(m, 'v', metadata ? "a{say}" : "b");
-        if (r == -ENXIO)
-                return sd_bus_error_setf(reterr, SD_BUS_ERROR_INVALID_ARGS, "The option '%s' is of type %s", key,
-                                         metadata ? "a{say}" : "b");
-        if (r < 0)
-                return r;
-        if (metadata)
-                r = bus_read_metadata(m, &o->changes, &o->n_changes, reterr);
-        else {
-                r = sd_bus_message_read_basic(m, 'b', &yes);
-                if (r >= 0)
-                        o->auto_renew = yes;
-        }
-        return r < 0 ? r : sd_bus_message_exit_container(m);
+        return bus_read_metadata(m, &o->changes, &o->n_changes, reterr);
 }
 
-static int read_create_options(sd_bus_message *m, CreateOptions *o, sd_bus_error *reterr) {
-        int r;
-
-        r = sd_bus_message_enter_container(m, 'a', "{sv}");
-        if (r < 0)
-                return r;
-        while ((r = sd_bus_message_enter_container(m, 'e', "sv")) > 0) {
-                const char *key;
-
-                r = sd_bus_message_read_basic(m, 's', &key);
-                if (r >= 0)
-                        r = read_create_option(m, key, o, reterr);
-                if (r >= 0)
-                        r = sd_bus_message_exit_container(m);
-                if (r < 0)
-                        return r;
-        }
-        return r < 0 ? r : sd_bus_message_exit_container(m);
-}
+static const BusOption create_options[] = {
+        { "metadata", "a{say}", .read = read_first_metadata },
+        { "auto-renew", "b", offsetof(CreateOptions, auto_renew) },
+};
 
 static void on_created(Job *job, const Failure *failure, void *userdata) {
         sd_bus_message *m = userdata;
@@ -102,7 +68,7 @@ static int method_create_session(sd_bus_message *m, void *userdata, sd_bus_error
         r = sd_bus_message_read(m, "s", &name);
         if (r < 0)
                 return r;
-        r = read_create_options(m, &options, reterr_error);
+        r = bus_read_options(m, create_options, &options, reterr_error);
         if (r < 0)
                 return r;
         r = bus_caller_uid(m, &uid);
@@ -358,38 +324,10 @@ static int method_identify(sd_bus_message *m, void *userdata, sd_bus_error *rete
 
 /* --- the kernel that comes next */
 
-static int read_load_options(sd_bus_message *m, LoadOptions *ret, sd_bus_error *reterr) {
-        LoadOptions options = {};
-        int r;
-
-        r = sd_bus_message_enter_container(m, 'a', "{sv}");
-        if (r < 0)
-                return r;
-        while ((r = sd_bus_message_enter_container(m, 'e', "sv")) > 0) {
-                const char *key;
-                int value;
-
-                r = sd_bus_message_read_basic(m, 's', &key);
-                if (r < 0)
-                        return r;
-                if (!streq(key, "no-initrd") && !streq(key, "force"))
-                        return sd_bus_error_setf(reterr, SD_BUS_ERROR_INVALID_ARGS,
-                                                 "Unknown option '%s'; there are: no-initrd (b), force (b)", key);
-                r = sd_bus_message_read(m, "v", "b", &value);
-                if (r == -ENXIO)
-                        return sd_bus_error_setf(reterr, SD_BUS_ERROR_INVALID_ARGS, "The option '%s' is of type b", key);
-                if (r >= 0)
-                        r = sd_bus_message_exit_container(m);
-                if (r < 0)
-                        return r;
-                *(streq(key, "force") ? &options.force : &options.no_initrd) = value;
-        }
-        if (r < 0)
-                return r;
-
-        *ret = options;
-        return sd_bus_message_exit_container(m);
-}
+static const BusOption load_options[] = {
+        { "no-initrd", "b", offsetof(LoadOptions, no_initrd) },
+        { "force", "b", offsetof(LoadOptions, force) },
+};
 
 static void on_target_done(Job *job, const Failure *failure, void *userdata) {
         sd_bus_message *m = userdata;
@@ -404,13 +342,13 @@ static void on_target_done(Job *job, const Failure *failure, void *userdata) {
 static int method_load_kernel(sd_bus_message *m, void *userdata, sd_bus_error *reterr_error) {
         Bus *b = userdata;
         Failure failure = FAILURE_INIT;
-        LoadOptions options;
+        LoadOptions options = {};
         const char *cmdline;
         int kernel, initrd, r;
 
         r = sd_bus_message_read(m, "hhs", &kernel, &initrd, &cmdline);
         if (r >= 0)
-                r = read_load_options(m, &options, reterr_error);
+                r = bus_read_options(m, load_options, &options, reterr_error);
         if (r >= 0)
                 r = bus_check_root(m, "Which kernel comes next", reterr_error);
         if (r < 0)

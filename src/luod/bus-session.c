@@ -3,6 +3,7 @@
 
 #include "bus-error.h"
 #include "bus-names.h"
+#include "bus-options.h"
 #include "bus.h"
 #include "name-util.h"
 #include "operations.h"
@@ -62,34 +63,13 @@ static int method_preserve(sd_bus_message *m, void *userdata, sd_bus_error *rete
         return accepted(r, m, &failure, reterr_error);
 }
 
-static int read_preserve_options(sd_bus_message *m, bool *ret_accept, sd_bus_error *reterr) {
-        int r;
+typedef struct PreserveOptions {
+        bool accept_write_seal;
+} PreserveOptions;
 
-        r = sd_bus_message_enter_container(m, 'a', "{sv}");
-        if (r < 0)
-                return r;
-        while ((r = sd_bus_message_enter_container(m, 'e', "sv")) > 0) {
-                const char *key;
-                int accept;
-
-                r = sd_bus_message_read_basic(m, 's', &key);
-                if (r < 0)
-                        return r;
-                if (!streq(key, "accept-write-seal"))
-                        return sd_bus_error_setf(reterr, SD_BUS_ERROR_INVALID_ARGS,
-                                                 "Unknown option '%s'; there is: accept-write-seal (b)", key);
-                r = sd_bus_message_read(m, "v", "b", &accept);
-                if (r == -ENXIO)
-                        return sd_bus_error_setf(reterr, SD_BUS_ERROR_INVALID_ARGS,
-                                                 "The option 'accept-write-seal' is of type b");
-                if (r >= 0)
-                        r = sd_bus_message_exit_container(m);
-                if (r < 0)
-                        return r;
-                *ret_accept = accept;
-        }
-        return r < 0 ? r : sd_bus_message_exit_container(m);
-}
+static const BusOption preserve_options[] = {
+        { "accept-write-seal", "b", offsetof(PreserveOptions, accept_write_seal) },
+};
 
 /* @records and @fds have room for FDS_PER_CALL_MAX; more are counted, not stored. */
 static int read_files(sd_bus_message *m, FileRecord *records, int *fds, size_t *ret_n) {
@@ -123,7 +103,7 @@ static int method_preserve_many(sd_bus_message *m, void *userdata, sd_bus_error 
         _cleanup_free_ FileRecord *records = calloc(FDS_PER_CALL_MAX, sizeof(*records));
         int fds[FDS_PER_CALL_MAX];
         Failure failure = FAILURE_INIT;
-        bool accept = false;
+        PreserveOptions options = {};
         size_t n = 0;
         uid_t uid;
         int r;
@@ -133,15 +113,15 @@ static int method_preserve_many(sd_bus_message *m, void *userdata, sd_bus_error 
         r = read_files(m, records, fds, &n);
         if (r < 0)
                 return r;
-        r = read_preserve_options(m, &accept, reterr_error);
+        r = bus_read_options(m, preserve_options, &options, reterr_error);
         if (r < 0)
                 return r;
         r = bus_caller_uid(m, &uid);
         if (r < 0)
                 return r;
 
-        r = operation_preserve(bus_of(m)->manager, userdata, uid, records, fds, n, /* many= */ true, accept, on_done,
-                               sd_bus_message_ref(m), &failure);
+        r = operation_preserve(bus_of(m)->manager, userdata, uid, records, fds, n, /* many= */ true,
+                               options.accept_write_seal, on_done, sd_bus_message_ref(m), &failure);
         return accepted(r, m, &failure, reterr_error);
 }
 

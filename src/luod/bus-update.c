@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "bus-error.h"
+#include "bus-options.h"
 #include "bus-update.h"
 #include "fd-util.h"
 
@@ -30,56 +31,25 @@ static void options_read_done(OptionsRead *o) {
         free(o->drop_unclaimed);
 }
 
-static int read_option(sd_bus_message *m, const char *key, OptionsRead *o, sd_bus_error *reterr) {
-        int r, value = 0;
+static int read_deadline(sd_bus_message *m, void *field, sd_bus_error *reterr) {
+        uint64_t *usec = field;
+        int r;
 
-        if (streq(key, "deadline")) {
-                r = sd_bus_message_read(m, "v", "t", &o->options.deadline);
-                if (r >= 0 && (o->options.deadline == 0 || o->options.deadline > PREPARE_TIMEOUT_MAX_USEC))
-                        return sd_bus_error_setf(reterr, SD_BUS_ERROR_INVALID_ARGS,
-                                                 "The deadline must be 1 to %llu microseconds from now",
-                                                 (unsigned long long) PREPARE_TIMEOUT_MAX_USEC);
-        } else if (streq(key, "force") || streq(key, "no-wait") || streq(key, "carry")) {
-                r = sd_bus_message_read(m, "v", "b", &value);
-                *(streq(key, "force")           ? &o->options.force
-                          : streq(key, "carry") ? &o->options.carry
-                                                : &o->options.no_wait) = value;
-        } else if (streq(key, "drop-unclaimed") && !o->drop_unclaimed) {
-                r = sd_bus_message_enter_container(m, 'v', "as");
-                if (r >= 0)
-                        r = sd_bus_message_read_strv(m, &o->drop_unclaimed);
-                if (r >= 0)
-                        r = sd_bus_message_exit_container(m);
-        } else
+        r = sd_bus_message_read_basic(m, 't', usec);
+        if (r >= 0 && (*usec == 0 || *usec > PREPARE_TIMEOUT_MAX_USEC))
                 return sd_bus_error_setf(reterr, SD_BUS_ERROR_INVALID_ARGS,
-                                         "Unknown or repeated option '%.64s'; there are: carry (b), deadline (t), drop-unclaimed (as), force "
-                                         "(b), no-wait (b)",
-                                         key);
-        if (r == -ENXIO)
-                return sd_bus_error_setf(reterr, SD_BUS_ERROR_INVALID_ARGS, "The option '%s' is of another type", key);
+                                         "The deadline must be 1 to %llu microseconds from now",
+                                         (unsigned long long) PREPARE_TIMEOUT_MAX_USEC);
         return r;
 }
 
-static int read_options(sd_bus_message *m, OptionsRead *o, sd_bus_error *reterr) {
-        int r;
-
-        r = sd_bus_message_enter_container(m, 'a', "{sv}");
-        if (r < 0)
-                return r;
-        while ((r = sd_bus_message_enter_container(m, 'e', "sv")) > 0) {
-                const char *key;
-
-                r = sd_bus_message_read_basic(m, 's', &key);
-                if (r >= 0)
-                        r = read_option(m, key, o, reterr);
-                if (r >= 0)
-                        r = sd_bus_message_exit_container(m);
-                if (r < 0)
-                        return r;
-        }
-        o->options.drop_unclaimed = o->drop_unclaimed;
-        return r < 0 ? r : sd_bus_message_exit_container(m);
-}
+static const BusOption update_options[] = {
+        { "carry", "b", offsetof(OptionsRead, options.carry) },
+        { "deadline", "t", offsetof(OptionsRead, options.deadline), read_deadline },
+        { "drop-unclaimed", "as", offsetof(OptionsRead, drop_unclaimed) },
+        { "force", "b", offsetof(OptionsRead, options.force) },
+        { "no-wait", "b", offsetof(OptionsRead, options.no_wait) },
+};
 
 static void on_updated(const Failure *failure, void *userdata) {
         sd_bus_message *m = userdata;
@@ -97,7 +67,8 @@ int bus_method_update(sd_bus_message *m, void *userdata, sd_bus_error *reterr_er
         Bus *b = userdata;
         int r;
 
-        r = read_options(m, &o, reterr_error);
+        r = bus_read_options(m, update_options, &o, reterr_error);
+        o.options.drop_unclaimed = o.drop_unclaimed;
         if (r >= 0)
                 r = bus_check_root(m, "To update the host", reterr_error);
         if (r < 0)

@@ -131,7 +131,7 @@ bad_calls() { # USER SESSION
 
         # shellcheck disable=SC2086
         {
-                busctl_refused "$1" 'Unknown or repeated option .nonsense.' call $m CreateSession 'sa{sv}' new 1 nonsense s x
+                busctl_refused "$1" "Unknown option 'nonsense'" call $m CreateSession 'sa{sv}' new 1 nonsense s x
                 busctl_refused "$1" 'is of type a.say.' call $m CreateSession 'sa{sv}' new 1 metadata s x
                 busctl_refused "$1" "Unknown option 'nonsense'" call $s PreserveMany 'a(tsh)a{sv}' 0 1 nonsense b true
                 busctl_refused "$1" "is of type b" call $s PreserveMany 'a(tsh)a{sv}' 0 1 accept-write-seal s true
