@@ -8,6 +8,7 @@
 #include "fd-util.h"
 #include "operations.h"
 #include "inspect.h"
+#include "name-util.h"
 #include "owners.h"
 #include "parts.h"
 #include "unit-file.h"
@@ -23,6 +24,7 @@ static void finding(Finding *f, FindingSeverity severity, const char *id, const 
         (void) snprintf(f->fix, sizeof(f->fix), "%s", fix);
         va_start(ap, format);
         (void) vsnprintf(f->message, sizeof(f->message), format, ap);
+        (void) utf8_mend(f->message); /* names in it may have been cut */
         va_end(ap);
 }
 

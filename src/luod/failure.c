@@ -1,14 +1,19 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include <stdarg.h>
-
 #include "failure.h"
+#include "name-util.h"
+
+int failure_setv(Failure *ret, FailureKind kind, const char *format, va_list ap) {
+        ret->kind = kind;
+        (void) vsnprintf(ret->message, sizeof(ret->message), format, ap);
+        (void) utf8_mend(ret->message); /* names in it may have been cut */
+        return -ECANCELED;
+}
 
 int failure_set(Failure *ret, FailureKind kind, const char *format, ...) {
         va_list ap;
 
-        ret->kind = kind;
         va_start(ap, format);
-        (void) vsnprintf(ret->message, sizeof(ret->message), format, ap);
+        (void) failure_setv(ret, kind, format, ap);
         va_end(ap);
         return -ECANCELED;
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include <stdarg.h>
+
 #include "macro.h"
 
 /* Why a request of a client is refused: a kind that the bus edge turns into an error name (bus-error.c), and a
@@ -59,6 +61,8 @@ typedef struct Failure {
 
 /* Fills *ret and returns -ECANCELED, so that `return failure_set(…)` is a refusal. A long message is cut. */
 int failure_set(Failure *ret, FailureKind kind, const char *format, ...) _printf_(3, 4);
+
+int failure_setv(Failure *ret, FailureKind kind, const char *format, va_list ap) _printf_(3, 0);
 
 /* The refusal for an errno that has no better explanation: out of memory, no more fds, or internal. @error is
  * negative. Returns -ECANCELED. */

@@ -64,9 +64,8 @@ void job_end(Job *job, const Failure *failure) {
 void job_fail(Job *job, FailureKind kind, const char *format, ...) {
         va_list ap;
 
-        job->failure.kind = kind;
         va_start(ap, format);
-        (void) vsnprintf(job->failure.message, sizeof(job->failure.message), format, ap);
+        (void) failure_setv(&job->failure, kind, format, ap);
         va_end(ap);
         job_end(job, &job->failure);
 }

@@ -6,6 +6,7 @@
 #include "fd-util.h"
 #include "kexec.h"
 #include "manager.h"
+#include "name-util.h"
 #include "protect.h"
 
 #define KEXEC_LOADED "/sys/kernel/kexec_loaded"
@@ -96,7 +97,7 @@ void protect_refresh(Manager *m) {
                 logind_hold(m->logind, LOGIND_BLOCK, NULL);
         else if (l) {
                 (void) snprintf(why, sizeof(why), "No live update for now, says '%.100s': %.200s", l->who, l->why);
-                logind_hold(m->logind, LOGIND_BLOCK, why);
+                logind_hold(m->logind, LOGIND_BLOCK, utf8_mend(why)); /* it may be cut within a character */
         } else {
                 would_lose = m->config.protect_reboot && m->support == LUO_SUPPORTED && reboot_would_lose(m, why, sizeof(why));
                 want = would_lose && now_monotonic(m) >= m->protect.grace_until && !kernel_is_loaded(m);

@@ -196,11 +196,11 @@ static void tell_stopped(Manager *m) {
 static void update_end(Manager *m, UpdateResult result, FailureKind kind, const char *format, ...) _printf_(4, 5);
 
 static void update_end(Manager *m, UpdateResult result, FailureKind kind, const char *format, ...) {
-        Failure failure = { .kind = kind };
+        Failure failure = FAILURE_INIT;
         va_list ap;
 
         va_start(ap, format);
-        (void) vsnprintf(failure.message, sizeof(failure.message), format, ap);
+        (void) failure_setv(&failure, kind, format, ap);
         va_end(ap);
 
         (void) sd_journal_print(LOG_NOTICE, "The live update came to nothing: %s", failure.message);

@@ -51,6 +51,21 @@ bool is_printable_utf8(const char *s) {
         return true;
 }
 
+char *utf8_mend(char *text) {
+        unsigned char *from = (unsigned char *) text, *to = from;
+
+        while (*from) {
+                uint32_t c;
+                size_t n = utf8_decode(from, &c);
+
+                (void) memmove(to, from, n);
+                to += n;
+                from += MAX(n, (size_t) 1);
+        }
+        *to = '\0';
+        return text;
+}
+
 bool session_name_is_valid(const char *name) {
         return name && name[0] != '\0' && name[0] != '.' && strnlen(name, NAME_LENGTH_MAX + 1) <= NAME_LENGTH_MAX &&
                !strchr(name, '/') && !streq(name, "systemd") && strncmp(name, "unknown-", 8) != 0 &&

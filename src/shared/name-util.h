@@ -10,6 +10,10 @@
 /* Valid UTF-8 without control characters (C0, DEL, C1). */
 bool is_printable_utf8(const char *text);
 
+/* Takes out what is no UTF-8, such as a character that was cut: D-Bus refuses to send it, and with it the whole message. Returns
+ * @text. */
+char *utf8_mend(char *text);
+
 /* A session's name: 1 to NAME_LENGTH_MAX bytes of valid UTF-8 without control characters (C0, DEL, C1) and
  * without '/', not starting with '.', and not "systemd", which is PID 1's own kernel session, nor beginning with "unknown-" or
  * "recovered-", as luod names what it knows too little of. */

@@ -3,6 +3,7 @@
 #include <systemd/sd-journal.h>
 #include <unistd.h>
 
+#include "name-util.h"
 #include "world.h"
 
 /* Update(), Cancel(), Inhibit(), SetReady(), and what luod does when others shut the host down. The deadlines are real time. */
@@ -447,6 +448,25 @@ static void test_block_lock_taken_meanwhile_is_a_veto(void **state) {
         assert_back(w, "failed");
 }
 
+/* Whoever holds it: the answer is sent, and logind's lock can be taken, which both must be UTF-8. */
+static void test_who_and_why_are_not_cut_within_a_character(void **state) {
+        World *w = *state;
+        char text[LOCK_TEXT_MAX + 1];
+        int lock;
+
+        for (unsigned i = 0; i < 4; i++) {
+                (void) memset(text, 'x', i);
+                for (unsigned k = i; k + 4 <= LOCK_TEXT_MAX; k += 4)
+                        (void) memcpy(text + k, "\xf0\x9f\x90\xa7", 5);
+                assert_success(w, inhibit_as(w, OTHER, text, text, "block", &lock));
+                assert_error(w, "UpdateVetoed", update(w, LONG, false));
+                assert_true(is_printable_utf8(w->logind.held[LOGIND_BLOCK]));
+                assert_success(w, call_manager(w, "Check"));
+                safe_close(lock);
+                world_settle(w);
+        }
+}
+
 static void test_last_copy_of_a_lock_releases_it(void **state) {
         World *w = *state;
         int lock = -EBADF, copy;
@@ -750,6 +770,7 @@ int main(void) {
                 T(test_shutdown_that_logind_cancels),
                 T(test_block_lock_refuses_naming_who_and_why),
                 T(test_block_lock_taken_meanwhile_is_a_veto),
+                T(test_who_and_why_are_not_cut_within_a_character),
                 T(test_last_copy_of_a_lock_releases_it),
                 T(test_locks_outlive_a_restart_of_luod),
                 T(test_wrong_locks_are_refused),

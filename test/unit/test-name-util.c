@@ -43,6 +43,24 @@ static void test_other_bytes_are_bad_for_all_wherever_they_stand(void **state) {
                 }
 }
 
+static void test_text_is_mended_by_leaving_out_what_is_no_utf8(void **state) {
+        static const char *const pairs[][2] = {
+                { "", "" },
+                { "a b\n", "a b\n" },
+                { "Gr\xc3\xb6\xc3\x9f" "e \xf0\x9f\x90\xa7", "Gr\xc3\xb6\xc3\x9f" "e \xf0\x9f\x90\xa7" },
+                { "cut \xf0\x9f\x90", "cut " },
+                { "cut \xf0\x9f\x90' in the middle \xc3'", "cut ' in the middle '" },
+                { "\xed\xa0\x80\xff.", "." },
+        };
+
+        for (unsigned i = 0; i < ARRAY_SIZE(pairs); i++) {
+                char text[64];
+
+                (void) snprintf(text, sizeof(text), "%s", pairs[i][0]);
+                assert_string_equal(utf8_mend(text), pairs[i][1]);
+        }
+}
+
 static void test_lengths_are_in_bytes(void **state) {
         char text[NAME_LENGTH_MAX + 2] = {};
 
@@ -114,6 +132,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_printable_utf8_is_good_for_all),
                 cmocka_unit_test(test_other_bytes_are_bad_for_all_wherever_they_stand),
+                cmocka_unit_test(test_text_is_mended_by_leaving_out_what_is_no_utf8),
                 cmocka_unit_test(test_lengths_are_in_bytes),
                 cmocka_unit_test(test_empty_and_missing_text),
                 cmocka_unit_test(test_names_must_do_as_file_names_and_not_be_taken_by_others),
