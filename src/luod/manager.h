@@ -85,7 +85,8 @@ struct Manager {
         bool device_busy;            /* the last try to make some failed so */
         sd_event_source *upkeep;     /* timer: tries again what failed (making spares, custody) */
         unsigned n_renewals;         /* jobs that renew sessions */
-        bool renewals_automatic;     /* renewals_start_automatic() is not through */
+        /* renewals_start_automatic() is not through; NULL: it is. */
+        bool (*renewals_wanted)(const Manager *manager, const Session *session);
         void (*renewals_over)(Manager *manager, void *userdata);
         void *renewals_userdata;
         sd_event_source *renewals_defer, *renewals_timer;

@@ -95,11 +95,14 @@ void renewals_clean(Manager *manager);
 /* Before and after all else. */
 int renewals_init(Manager *manager);
 void renewals_done(Manager *manager);
-/* Renews all incoming sessions that are to be renewed by luod itself (SessionRecord.auto_renew), and calls @done, from the event
- * loop, once no renewal is under way any more, whoever asked for it. What fails is tried again a few times, so in the end
- * there may be sessions that are incoming still, or half renewed (renewals_under_way()): then trying again soon is in vain.
+/* Renews all incoming sessions that @is_wanted (carries those that nobody has claimed), a few at a time, and calls @done, from
+ * the event loop, once no renewal is under way any more, whoever asked for it. What fails is tried again a few times, so in the
+ * end there may be sessions that are incoming still, or half renewed (renewals_under_way()): then trying again soon is in vain.
  * 0; -EBUSY: the last start's @done is still to come. Not called: luod is being stopped, or renewals_stop_automatic(). */
-int renewals_start_automatic(Manager *manager, void (*done)(Manager *manager, void *userdata), void *userdata);
+int renewals_start_automatic(Manager *manager,
+                             bool (*is_wanted)(const Manager *manager, const Session *session),
+                             void (*done)(Manager *manager, void *userdata),
+                             void *userdata);
 /* Begins no more of them, and forgets @done; those under way are finished. */
 void renewals_stop_automatic(Manager *manager);
 /* Sessions that are being renewed, or that a renewal was begun with that has not come to its end. */

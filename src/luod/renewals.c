@@ -3,7 +3,7 @@
 
 #include "operations.h"
 
-/* Renewals that luod sees to itself: of sessions whose owner wants that (before a live update), and of those that were begun
+/* Renewals that luod sees to itself: of sessions that a live update would lose otherwise (before it), and of those that were begun
  * and failed behind the point of no return, whoever began them. A few at a time, as each has files parked in systemd's fd store
  * meanwhile; one that fails is tried again after a pause, which doubles. */
 
@@ -28,7 +28,7 @@ static bool wants_renewal(const Manager *m, const Session *s) {
                 return false;
         if (s->record.state == SESSION_RENEWING) /* for as long as it takes */
                 return true;
-        return s->record.state == SESSION_LIVE && s->record.auto_renew && m->renewals_automatic && !failed_for_good(s);
+        return s->record.state == SESSION_LIVE && m->renewals_wanted && !failed_for_good(s) && m->renewals_wanted(m, s);
 }
 
 /* @s may be gone afterwards: what waits for the renewal may be its end. */
@@ -53,8 +53,7 @@ static void call_over(Manager *m) {
         void (*over)(Manager *, void *) = m->renewals_over;
         void *userdata = m->renewals_userdata;
 
-        m->renewals_automatic = false;
-        m->renewals_over = NULL;
+        renewals_stop_automatic(m);
         if (over)
                 over(m, userdata);
 }
@@ -78,7 +77,7 @@ static void renewals_go_on(Manager *m) {
                 (void) sd_event_source_set_time(m->renewals_timer, wake);
                 (void) sd_event_source_set_enabled(m->renewals_timer, SD_EVENT_ONESHOT);
         }
-        if (m->renewals_automatic && !more && m->n_renewals == 0)
+        if (m->renewals_wanted && !more && m->n_renewals == 0)
                 call_over(m);
 }
 
@@ -132,12 +131,15 @@ void renewals_ended(Manager *m, Session *s) {
         renewals_kick(m);
 }
 
-int renewals_start_automatic(Manager *m, void (*done)(Manager *manager, void *userdata), void *userdata) {
+int renewals_start_automatic(Manager *m,
+                             bool (*is_wanted)(const Manager *manager, const Session *session),
+                             void (*done)(Manager *manager, void *userdata),
+                             void *userdata) {
         Session *s;
 
-        if (m->renewals_automatic)
+        if (m->renewals_wanted)
                 return -EBUSY;
-        m->renewals_automatic = true;
+        m->renewals_wanted = is_wanted;
         m->renewals_over = done;
         m->renewals_userdata = userdata;
         LIST_FOREACH(&m->state.sessions, Session, link, s)
@@ -147,7 +149,7 @@ int renewals_start_automatic(Manager *m, void (*done)(Manager *manager, void *us
 }
 
 void renewals_stop_automatic(Manager *m) {
-        m->renewals_automatic = false;
+        m->renewals_wanted = NULL;
         m->renewals_over = NULL;
 }
 

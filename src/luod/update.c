@@ -34,6 +34,13 @@
  * then lets go, whoever is not ready (it can't say no). One without logind is heard of when PID 1 begins to stop units; luod then
  * prepares in its own stop.
  *
+ * Sessions that the last update brought, and that nobody has finished or renewed, would not go through the next one. Update()
+ * refuses then; of an update that can't be refused luod renews them in its own stop, when those who use them have left:
+ *
+ *   units that are ordered after luod.service are stopped
+ *   luod is: what is still incoming is renewed                    update:saving, update:saved
+ *   the jump
+ *
  * The record lies in the runtime directory, as "update": a luod that is started again in the middle tells by it that there was
  * one, and by logind and PID 1 whether it goes on. */
 
@@ -170,7 +177,6 @@ static void stop_waiting(Manager *m) {
         u->renewing = u->carry = u->force = false;
 
         u->timer = sd_event_source_disable_unref(u->timer);
-        u->drop_unclaimed = strv_free(u->drop_unclaimed);
         u->deadline = 0;
         manager_emit(m, "UpdateDeadline");
         manager_emit(m, "WaitingFor");
@@ -187,9 +193,60 @@ static void answer(Manager *m, const Failure *failure) {
 static void tell_stopped(Manager *m) {
         void (*stopped)(Manager *, void *) = m->update.stopped;
 
+        m->update.timer = sd_event_source_disable_unref(m->update.timer);
         m->update.stopped = NULL;
         if (stopped)
                 stopped(m, m->update.stopped_userdata);
+}
+
+/* --- what the jump would lose is saved in luod's stop */
+
+static bool is_left(const Manager *m, const Session *s) {
+        return !is_dropped(m, s);
+}
+
+static void on_saved(Manager *m, void *userdata) {
+        stop_point("update:saved");
+        tell_stopped(m);
+}
+
+static int on_not_saved(sd_event_source *source, uint64_t usec, void *userdata) {
+        Manager *m = userdata;
+
+        (void) sd_journal_print(LOG_WARNING, "What the live update would lose could not be renewed in time");
+        renewals_stop_automatic(m);
+        tell_stopped(m);
+        return 0;
+}
+
+static unsigned count_left(const Manager *m) {
+        unsigned n = 0;
+        const Session *s;
+
+        LIST_FOREACH(&m->state.sessions, Session, link, s)
+                n += s->record.direction == DIRECTION_INCOMING && is_left(m, s);
+        return n;
+}
+
+/* And then luod's stop goes on. */
+static void save_what_is_left(Manager *m) {
+        unsigned n = count_left(m);
+
+        if (n > 0) {
+                renewals_stop_automatic(m);
+                m->update.timer = sd_event_source_disable_unref(m->update.timer);
+                if (sd_event_add_time_relative(m->event, &m->update.timer, CLOCK_MONOTONIC, STOP_SAVE_MAX_USEC, /* accuracy= */ 0,
+                                               on_not_saved, m) >= 0 &&
+                    renewals_start_automatic(m, is_left, on_saved, NULL) >= 0) {
+                        (void) sd_journal_print(LOG_NOTICE,
+                                                "%u sessions of the last live update are neither finished nor renewed; luod renews them, or "
+                                                "this one would lose them",
+                                                n);
+                        stop_point("update:saving");
+                        return;
+                }
+        }
+        tell_stopped(m);
 }
 
 /* The host stays as it is, or rather becomes so again. Everybody hears of it. */
@@ -205,6 +262,7 @@ static void update_end(Manager *m, UpdateResult result, FailureKind kind, const 
 
         (void) sd_journal_print(LOG_NOTICE, "The live update came to nothing: %s", failure.message);
         stop_waiting(m);
+        m->update.drop_unclaimed = strv_free(m->update.drop_unclaimed);
         set_state(m, UPDATE_IDLE);
         participants_reset(m);
         stop_point("update:ending");
@@ -370,7 +428,8 @@ static void let_go(Manager *m) {
         set_state(m, m->update.road == ROAD_TARGET ? UPDATE_SHUTTING_DOWN : UPDATE_HANDING_OVER);
         tell_finished(m, UPDATE_RESULT_HANDED_OVER, "");
         logind_hold(m->logind, LOGIND_DELAY, NULL);
-        tell_stopped(m);
+        if (m->update.stopped)
+                save_what_is_left(m);
 }
 
 static void go_on(Manager *m) {
@@ -438,18 +497,14 @@ static void on_renewed(Manager *m, void *userdata) {
         update_poke(m);
 }
 
-/* Those that it can't be begun with stay incoming, and hand_over() says so. Also where the shutdown can't be stopped: then as
- * many as the time allows. */
-static void renew_all(Manager *m) {
-        Failure failure;
-        Session *s;
+static bool is_to_be_renewed(const Manager *m, const Session *s) {
+        return s->record.auto_renew || (m->update.carry && !session_is_claimed(s) && !is_dropped(m, s));
+}
 
-        if (m->update.carry)
-                LIST_FOREACH(&m->state.sessions, Session, link, s)
-                        if (s->record.direction == DIRECTION_INCOMING && s->record.state == SESSION_LIVE &&
-                            !session_is_claimed(s) && !is_dropped(m, s))
-                                (void) operation_renew_unasked(m, s, &failure);
-        m->update.renewing = renewals_start_automatic(m, on_renewed, NULL) >= 0;
+/* Those that it can't be begun with stay incoming, and hand_over() says so. Also where the shutdown can't be stopped: then as
+ * many as the time allows, the others in luod's stop. */
+static void renew_all(Manager *m) {
+        m->update.renewing = renewals_start_automatic(m, is_to_be_renewed, on_renewed, NULL) >= 0;
 }
 
 /* --- the beginning */
@@ -569,6 +624,7 @@ static void take_road(Manager *m, UpdateRoad road) {
         uint64_t usec = deadline_of(m, road, /* asked= */ 0), now = now_realtime();
 
         u->road = road;
+        u->drop_unclaimed = strv_free(u->drop_unclaimed); /* that was a decision about the other one */
         (void) record_write(m, UPDATE_PREPARING);
         if (u->deadline <= now + usec)
                 usec = u->deadline > now ? u->deadline - now : 0;
@@ -640,6 +696,10 @@ LogindEvents update_logind_events(Manager *m) {
 
 /* --- luod's own end and beginning */
 
+static bool is_being_shut_down(Manager *m) {
+        return logind_is_shutting_down(m->logind) || logind_look_for_kexec(m->logind);
+}
+
 void update_stop(Manager *m, void (*stopped)(Manager *manager, void *userdata), void *userdata) {
         Update *u = &m->update;
 
@@ -649,7 +709,10 @@ void update_stop(Manager *m, void (*stopped)(Manager *manager, void *userdata), 
                 (void) prepare(m, ROAD_TARGET, /* asked= */ 0);
         if (u->state == UPDATE_PREPARING && u->road == ROAD_UPDATE)
                 update_end(m, UPDATE_RESULT_CANCELLED, FAILURE_UPDATE_CANCELLED, "luod was stopped");
-        else if (u->state != UPDATE_PREPARING)
+        else if (u->state == UPDATE_SHUTTING_DOWN || (u->state == UPDATE_HANDING_OVER && is_being_shut_down(m))) {
+                set_state(m, UPDATE_SHUTTING_DOWN);
+                save_what_is_left(m);
+        } else if (u->state != UPDATE_PREPARING)
                 tell_stopped(m);
         /* or else when everybody is ready, or the deadline has come */
 }

@@ -97,6 +97,9 @@
 #define LOGIND_DELAY_RESERVE 5U
 #define STOP_PREPARE_MAX_USEC (30ULL * 1000 * 1000)
 
+/* How long luod's stop waits for the renewal of what the jump would lose; with the one above well below TimeoutStopSec=. */
+#define STOP_SAVE_MAX_USEC (60ULL * 1000 * 1000)
+
 /* How often it is looked whether a kernel was loaded, while the lack of one forbids a reboot. */
 #define PROTECT_LOOK_USEC (1000ULL * 1000)
 #define PROTECT_LOOK_OFTEN_USEC (20ULL * 1000)

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# What is retrieved, finished and preserved anew after each update survives the next one, too. A session that nobody claimed
-# before the second is lost: it says so, and can be discarded.
+# What is retrieved, finished and preserved anew after each update survives the next one, too. So does, over a `systemctl kexec`
+# that nobody could refuse, a session that nobody has claimed, and one whose owner has claimed it and not finished it.
 . /usr/lib/luod/tests/guest/lib.sh
 . /usr/lib/luod/tests/guest/client-lib.sh
 
@@ -18,6 +18,8 @@ case $VM_BOOT in
                 client_as alice preserve --print --many daily-0 1=random=1,size=5000 2=content=two,mode=0600,pos=1 >"$VM_STATE/expected"
                 client_as alice create unclaimed
                 client_as alice preserve unclaimed 1=content=nobody-asks
+                client_as bob create in-use what=in-use
+                client_as bob preserve in-use 1=random=2,size=7000 2=content=two,mode=0640
                 next_boot
                 ;;
         1)
@@ -27,8 +29,9 @@ case $VM_BOOT in
                 client_as alice renew daily-0 daily-1 1 2
                 refused NoSuchSession get daily-0
 
-                # The next update would lose the other one, and Check says so.
+                # An update that can be refused is, as it would lose the others; the next one can't.
                 assert_eq "the other session" "$(client show unclaimed)" "direction=incoming owner=1000 flags="
+                client_as bob retrieve in-use 1 2 >"$VM_STATE/in-use"
                 assert_check "^blocks  *incoming: .* next one loses "
                 next_boot
                 ;;
@@ -38,16 +41,16 @@ case $VM_BOOT in
                 diff "$VM_STATE/expected" now || fail "something else came back from the second update"
                 client_as alice finish daily-1
 
-                assert_eq "the lost session" "$(client show unclaimed)" "direction=incoming owner=1000 flags=parts-missing"
-                [[ "$(client files unclaimed)" == "1 "*" failed" ]] || fail "its file is not told to be lost: $(client files unclaimed)"
-                refused_as alice RetrieveFailed retrieve unclaimed 1
-                refused_as alice RetrieveFailed retrieve --many unclaimed 1
-                status=0
-                luoctl retrieve unclaimed 1 /dev/null 2>/dev/null || status=$?
-                assert_eq "the exit status of luoctl" $status 13
-                assert_check '^warning  *sessions: .*not complete'
-
-                client_as alice discard unclaimed
-                refused NoSuchSession get unclaimed
+                assert_eq "the session that nobody has claimed" "$(client show unclaimed)" "direction=incoming owner=1000 flags="
+                assert_eq "how often it was carried" "$(busctl get-property org.luod1 /org/luod1/session/unclaimed org.luod1.Session Carried)" "u 1"
+                assert_eq "its file" "$(field head "$(client_as alice retrieve unclaimed 1)")" nobody-asks
+                client_as alice finish unclaimed
+                client_as bob retrieve in-use 1 2 >now
+                diff "$VM_STATE/in-use" now || fail "something else came back of what was in use"
+                assert_eq "its metadata" "$(client_as bob metadata in-use)" what=in-use
+                output=$(luoctl report)
+                grep -Eq "^ *unclaimed .*\\<kept\\>" <<<"$output" && grep -Eq "^ *in-use .*\\<kept\\>" <<<"$output" ||
+                        fail "the report does not say that they were kept: $output"
+                client_as bob finish in-use
                 ;;
 esac

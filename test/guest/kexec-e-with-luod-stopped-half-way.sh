@@ -103,7 +103,19 @@ case $VM_BOOT in
         luoctl list
         luoctl show fifth 2>/dev/null && fail "a session that was not made is there"
         luoctl list --no-legend | grep -q unknown && fail "there are unknown sessions"
+        # `kexec -e` asks nobody: what was not finished or renewed is lost, and says so.
         luoctl show third | grep -q parts-missing || fail "a session that was not finished is not shown as lost"
+        luoctl show third | grep -Eq '^ +1 .* failed' || fail "its file is not told to be lost"
+        output=$(luoctl check) || true
+        grep -Eq '^warning  *sessions: .*not complete' <<<"$output" || fail "luoctl check does not tell: $output"
+        for how in "" --many; do
+                # shellcheck disable=SC2086
+                output=$("$client" retrieve $how third 1 2>&1) && fail "a file that is lost came back"
+                [[ "$output" == *RetrieveFailed* ]] || fail "it is not told to be lost: $output"
+        done
+        status=0
+        luoctl retrieve third 1 /dev/null 2>/dev/null || status=$?
+        [ "$status" = 13 ] || fail "the exit status of luoctl retrieve is $status"
         [ "$(luoctl status | sed -n 's/.*Live updates: \([0-9]*\).*/\1/p')" = 3 ] || fail "the generation is not 3"
         luoctl discard third
         ;;

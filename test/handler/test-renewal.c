@@ -456,6 +456,10 @@ static void test_carry_half_done_is_gone_on_with(void **state) {
 
 /* --- by luod itself */
 
+static bool wants_renewal(const Manager *m, const Session *s) {
+        return s->record.auto_renew;
+}
+
 static void on_over(Manager *m, void *userdata) {
         ++*(unsigned *) userdata;
 }
@@ -496,8 +500,8 @@ static void test_sessions_that_want_it_are_renewed_by_luod(void **state) {
         assert_true(get_auto_renew(w, "a"));
         assert_success(w, retrieve(w, OTHER, "a", 1, &held));
 
-        assert_int_equal(renewals_start_automatic(w->manager, on_over, &over), 0);
-        assert_int_equal(renewals_start_automatic(w->manager, on_over, &over), -EBUSY);
+        assert_int_equal(renewals_start_automatic(w->manager, wants_renewal, on_over, &over), 0);
+        assert_int_equal(renewals_start_automatic(w->manager, wants_renewal, on_over, &over), -EBUSY);
         assert_int_equal(over, 0); /* from the event loop */
         world_settle(w);
         assert_int_equal(over, 1);
@@ -523,7 +527,7 @@ static void test_no_session_to_renew_is_over_at_once(void **state) {
         World *w = *state;
         unsigned over = 0;
 
-        assert_int_equal(renewals_start_automatic(w->manager, on_over, &over), 0);
+        assert_int_equal(renewals_start_automatic(w->manager, wants_renewal, on_over, &over), 0);
         world_settle(w);
         assert_int_equal(over, 1);
 }
@@ -538,7 +542,7 @@ static void test_renewals_of_others_are_waited_for(void **state) {
         send(w, session_message(w, ROOT, "vm", "Renew"), &renewal);
         world_settle(w);
         assert_int_equal(renewals_under_way(w->manager), 1);
-        assert_int_equal(renewals_start_automatic(w->manager, on_over, &over), 0);
+        assert_int_equal(renewals_start_automatic(w->manager, wants_renewal, on_over, &over), 0);
         world_settle(w);
         assert_int_equal(over, 0);
         w->store.silent = false;
@@ -554,12 +558,12 @@ static void test_renewals_that_were_called_off_say_nothing(void **state) {
         unsigned over = 0;
 
         bring_auto_renewed(w, (const char *const[]) { "a" }, 1);
-        assert_int_equal(renewals_start_automatic(w->manager, on_over, &over), 0);
+        assert_int_equal(renewals_start_automatic(w->manager, wants_renewal, on_over, &over), 0);
         renewals_stop_automatic(w->manager);
         world_settle(w);
         assert_int_equal(over, 0);
         assert_int_equal(find_session(w, "a")->record.direction, DIRECTION_INCOMING);
-        assert_int_equal(renewals_start_automatic(w->manager, on_over, &over), 0);
+        assert_int_equal(renewals_start_automatic(w->manager, wants_renewal, on_over, &over), 0);
         world_settle(w);
         assert_int_equal(over, 1);
 }
@@ -574,7 +578,7 @@ static void test_renewal_that_fails_for_good_holds_nothing_off(void **state) {
         w->kernel.retrieve_error = -EIO;
         assert_true(retrieve(w, OTHER, "a", 1, &fd) < 0);
         w->kernel.retrieve_error = 0;
-        assert_int_equal(renewals_start_automatic(w->manager, on_over, &over), 0);
+        assert_int_equal(renewals_start_automatic(w->manager, wants_renewal, on_over, &over), 0);
         world_settle(w);
         assert_int_equal(over, 1);
         assert_int_equal(find_session(w, "a")->record.direction, DIRECTION_INCOMING);
@@ -584,7 +588,7 @@ static void test_renewal_that_fails_for_good_holds_nothing_off(void **state) {
         /* What the kernel does not take again: tried three times, and from then on without anybody waiting. */
         world_update(w);
         w->kernel.preserve_error = -ENOMEM;
-        assert_int_equal(renewals_start_automatic(w->manager, on_over, &over), 0);
+        assert_int_equal(renewals_start_automatic(w->manager, wants_renewal, on_over, &over), 0);
         world_settle(w);
         assert_int_equal(over, 1);
         for (unsigned i = 1; i < RENEWAL_TRIES; i++)

@@ -640,6 +640,116 @@ static void test_kexec_without_logind_is_prepared_in_the_stop(void **state) {
         assert_int_equal(n_stopped, 1);
 }
 
+/* --- what the jump would lose */
+
+/* "claimed", whose owner has a file of it, "absent", that nobody has come for, "broken", and "done". */
+static void bring_four(World *w) {
+        static const char *const names[] = { "claimed", "absent", "broken", "done" };
+        int fd;
+
+        for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+                fd = make_memfd(names[i]);
+                assert_success(w, create(w, OTHER, names[i]));
+                assert_success(w, preserve(w, OTHER, names[i], 1, fd));
+                safe_close(fd);
+        }
+        world_update(w);
+        assert_success(w, retrieve(w, OTHER, "claimed", 1, &fd));
+        safe_close(fd);
+        w->kernel.retrieve_error = -EIO;
+        assert_true(retrieve(w, OTHER, "broken", 1, &fd) < 0);
+        w->kernel.retrieve_error = 0;
+        assert_success(w, finish(w, OTHER, "done"));
+}
+
+static void assert_saved(World *w) {
+        static const char *const names[] = { "claimed", "absent" };
+        int fd;
+
+        assert_int_equal(n_stopped, 1);
+        world_update(w);
+        for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+                assert_success(w, retrieve(w, OTHER, names[i], 1, &fd));
+                assert_content(fd, names[i]);
+        }
+        assert_null(find_session(w, "done"));
+}
+
+static void test_stop_of_a_plain_kexec_saves_what_it_would_lose(void **state) {
+        World *w = *state;
+
+        n_stopped = 0;
+        bring_four(w);
+        fake_logind_prepare(&w->logind, true, SHUTDOWN_KEXEC);
+        world_settle(w);
+        /* Not before everybody had his chance: it is their business first. */
+        assert_int_equal(find_session(w, "claimed")->record.direction, DIRECTION_INCOMING);
+        assert_int_equal(find_session(w, "absent")->record.direction, DIRECTION_INCOMING);
+        fake_logind_begin(&w->logind);
+        update_stop(w->manager, on_stopped, NULL);
+        world_settle(w);
+        assert_int_equal(find_session(w, "broken")->record.direction, DIRECTION_INCOMING);
+        assert_saved(w);
+}
+
+static void test_stop_of_a_kexec_without_logind_saves_as_well(void **state) {
+        World *w = *state;
+
+        n_stopped = 0;
+        bring_four(w);
+        w->logind.kexec_queued = true;
+        update_stop(w->manager, on_stopped, NULL);
+        world_settle(w);
+        assert_saved(w);
+}
+
+static void test_what_is_to_be_dropped_is_not_saved(void **state) {
+        World *w = *state;
+        sd_bus_message *m;
+
+        n_stopped = 0;
+        bring_four(w);
+        w->kexec.loaded = true;
+        m = manager_message(w, ROOT, "Update");
+        assert_true(sd_bus_message_append(m, "a{sv}", 1, "drop-unclaimed", "as", 3, "claimed", "absent", "broken") >= 0);
+        assert_success(w, world_send(w, ROOT, m, NULL));
+        fake_logind_prepare(&w->logind, true, SHUTDOWN_KEXEC);
+        fake_logind_begin(&w->logind);
+        update_stop(w->manager, on_stopped, NULL);
+        world_settle(w);
+        assert_int_equal(n_stopped, 1);
+        assert_int_equal(find_session(w, "absent")->record.direction, DIRECTION_INCOMING);
+        assert_int_equal(find_session(w, "claimed")->record.direction, DIRECTION_INCOMING);
+}
+
+static void test_saving_that_takes_too_long_is_given_up(void **state) {
+        World *w = *state;
+
+        n_stopped = 0;
+        bring_four(w);
+        w->store.silent = true;
+        fake_logind_begin(&w->logind);
+        update_stop(w->manager, on_stopped, NULL);
+        world_settle(w);
+        assert_int_equal(n_stopped, 0);
+        assert_true(sd_event_source_set_time(w->manager->update.timer, 0) >= 0);
+        world_settle(w);
+        assert_int_equal(n_stopped, 1);
+        w->store.silent = false;
+        fake_custody_wake(w->manager->custody);
+}
+
+static void test_plain_stop_saves_nothing(void **state) {
+        World *w = *state;
+
+        n_stopped = 0;
+        bring_four(w);
+        update_stop(w->manager, on_stopped, NULL);
+        world_settle(w);
+        assert_int_equal(n_stopped, 1);
+        assert_int_equal(find_session(w, "absent")->record.direction, DIRECTION_INCOMING);
+}
+
 static void test_stop_that_is_faster_than_the_news_of_the_kexec(void **state) {
         World *w = *state;
 
@@ -782,6 +892,11 @@ int main(void) {
                 T(test_plain_kexec_overtakes_an_update),
                 T(test_kexec_without_logind_is_prepared_in_the_stop),
                 T(test_stop_that_is_faster_than_the_news_of_the_kexec),
+                T(test_stop_of_a_plain_kexec_saves_what_it_would_lose),
+                T(test_stop_of_a_kexec_without_logind_saves_as_well),
+                T(test_what_is_to_be_dropped_is_not_saved),
+                T(test_saving_that_takes_too_long_is_given_up),
+                T(test_plain_stop_saves_nothing),
                 T(test_plain_stop_is_no_update),
                 T(test_stop_ends_an_update),
                 T(test_luod_dies_while_preparing),
