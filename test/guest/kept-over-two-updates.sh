@@ -49,8 +49,8 @@ case $VM_BOOT in
                 diff "$VM_STATE/in-use" now || fail "something else came back of what was in use"
                 assert_eq "its metadata" "$(client_as bob metadata in-use)" what=in-use
                 output=$(luoctl report)
-                grep -Eq "^ *unclaimed .*\\<kept\\>" <<<"$output" && grep -Eq "^ *in-use .*\\<kept\\>" <<<"$output" ||
-                        fail "the report does not say that they were kept: $output"
+                grep -Eq "^unclaimed .* 1 of 1 " <<<"$output" || fail "the report does not say that 'unclaimed' came: $output"
+                grep -Eq "^in-use .* 2 of 2 " <<<"$output" || fail "the report does not say that 'in-use' came: $output"
                 client_as bob finish in-use
                 ;;
 esac
