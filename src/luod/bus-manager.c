@@ -62,7 +62,7 @@ static int method_create_session(sd_bus_message *m, void *userdata, sd_bus_error
         _cleanup_(create_options_done) CreateOptions options = {};
         Failure failure = FAILURE_INIT;
         const char *name;
-        uid_t uid;
+        Caller *caller;
         int r;
 
         r = sd_bus_message_read(m, "s", &name);
@@ -71,11 +71,11 @@ static int method_create_session(sd_bus_message *m, void *userdata, sd_bus_error
         r = bus_read_options(m, create_options, &options, reterr_error);
         if (r < 0)
                 return r;
-        r = bus_caller_uid(m, &uid);
+        r = bus_get_caller(b, m, &caller);
         if (r < 0)
                 return r;
 
-        r = operation_create(b->manager, name, uid, options.changes, options.n_changes, options.auto_renew, on_created,
+        r = operation_create(b->manager, name, caller, options.changes, options.n_changes, options.auto_renew, on_created,
                              sd_bus_message_ref(m), &failure);
         if (r < 0) {
                 sd_bus_message_unref(m);
@@ -90,13 +90,13 @@ static int method_get_session(sd_bus_message *m, void *userdata, sd_bus_error *r
         Failure failure = FAILURE_INIT;
         const char *name;
         Session *s;
-        uid_t uid;
+        Caller *caller;
         int r;
 
         r = sd_bus_message_read(m, "s", &name);
         if (r < 0)
                 return r;
-        r = bus_caller_uid(m, &uid);
+        r = bus_get_caller(b, m, &caller);
         if (r < 0)
                 return r;
 
@@ -105,7 +105,7 @@ static int method_get_session(sd_bus_message *m, void *userdata, sd_bus_error *r
                 failure_set(&failure, FAILURE_NO_SUCH_SESSION, "There is no session of that name; ListSessions() lists yours");
                 return bus_error_set_failure(reterr_error, &failure);
         }
-        if (manager_check_access(s, uid, &failure) < 0)
+        if (manager_check_access(s, caller, &failure) < 0)
                 return bus_error_set_failure(reterr_error, &failure);
         r = bus_session_path(s, &path);
         return r < 0 ? r : sd_bus_reply_method_return(m, "o", path);
@@ -126,10 +126,10 @@ static int method_list_sessions(sd_bus_message *m, void *userdata, sd_bus_error 
         Bus *b = userdata;
         sd_bus_message *reply = NULL;
         Session *s;
-        uid_t uid;
+        Caller *caller;
         int r;
 
-        r = bus_caller_uid(m, &uid);
+        r = bus_get_caller(b, m, &caller);
         if (r < 0)
                 return r;
         r = sd_bus_message_new_method_return(m, &reply);
@@ -139,7 +139,7 @@ static int method_list_sessions(sd_bus_message *m, void *userdata, sd_bus_error 
         LIST_FOREACH(&b->manager->state.sessions, Session, link, s) {
                 if (r < 0)
                         break;
-                if (uid == 0 || uid == s->record.uid)
+                if (session_is_seen_by(s, caller))
                         r = append_session(reply, s);
         }
         if (r >= 0)
@@ -203,7 +203,9 @@ static int method_reload(sd_bus_message *m, void *userdata, sd_bus_error *reterr
         sd_bus_message *reply = NULL;
         int r;
 
-        r = bus_reload(userdata, &messages);
+        r = bus_check_root(userdata, m, "What is in luod.conf", reterr_error);
+        if (r >= 0)
+                r = bus_reload(userdata, &messages);
         if (r < 0)
                 return r;
         r = sd_bus_message_new_method_return(m, &reply);
@@ -249,14 +251,14 @@ static int append_what_it_is(sd_bus_message *reply, const Identification *i) {
 }
 
 /* Which session it is, is for those to know who may see it. */
-static int append_keeper(sd_bus_message *reply, Manager *m, uid_t uid, const Identification *i) {
+static int append_keeper(sd_bus_message *reply, Manager *m, const Caller *caller, const Identification *i) {
         Session *s = i->keeper == KEEPER_SESSION ? state_find_session_by_sid(&m->state, i->sid) : NULL;
         _cleanup_free_ char *path = NULL;
         int r;
 
         r = sd_bus_message_append(reply, "{sv}{sv}", "Kept", "b", (int) (i->keeper != KEEPER_NONE), "Keeper", "s",
                                   keeper_kind_to_string(i->keeper));
-        if (r < 0 || !s || (uid != 0 && uid != s->record.uid))
+        if (r < 0 || !s || !session_is_seen_by(s, caller))
                 return r;
         r = bus_session_path(s, &path);
         if (r < 0)
@@ -265,14 +267,10 @@ static int append_keeper(sd_bus_message *reply, Manager *m, uid_t uid, const Ide
                                      "Direction", "s", direction_to_string(s->record.direction), "Token", "t", i->token);
 }
 
-static int reply_identification(sd_bus_message *m, Manager *manager, const Identification *i) {
+static int reply_identification(sd_bus_message *m, Manager *manager, const Caller *caller, const Identification *i) {
         sd_bus_message *reply = NULL;
-        uid_t uid;
         int r;
 
-        r = bus_caller_uid(m, &uid);
-        if (r < 0)
-                return r;
         r = sd_bus_message_new_method_return(m, &reply);
         if (r >= 0)
                 r = sd_bus_message_open_container(reply, 'a', "{sv}");
@@ -282,7 +280,7 @@ static int reply_identification(sd_bus_message *m, Manager *manager, const Ident
                 r = sd_bus_message_append(reply, "{sv}{sv}", "Keepable", "s", keepable_to_string(i->keepable), "Reason", "s",
                                           i->keepable == KEEPABLE_YES ? "" : i->reason.message);
         if (r >= 0)
-                r = append_keeper(reply, manager, uid, i);
+                r = append_keeper(reply, manager, caller, i);
         if (r >= 0)
                 r = sd_bus_message_close_container(reply);
         if (r >= 0)
@@ -295,7 +293,7 @@ static void on_identified(Job *job, const Failure *failure, void *userdata) {
         sd_bus_message *m = userdata;
         int r;
 
-        r = failure ? bus_reply_failure(m, failure) : reply_identification(m, job->manager, identification_get(job));
+        r = failure ? bus_reply_failure(m, failure) : reply_identification(m, job->manager, identification_get_caller(job), identification_get(job));
         if (r < 0)
                 (void) sd_bus_reply_method_errno(m, r, NULL);
         sd_bus_message_unref(m);
@@ -304,17 +302,17 @@ static void on_identified(Job *job, const Failure *failure, void *userdata) {
 static int method_identify(sd_bus_message *m, void *userdata, sd_bus_error *reterr_error) {
         Bus *b = userdata;
         Failure failure = FAILURE_INIT;
-        uid_t uid;
+        Caller *caller;
         int fd, r;
 
         r = sd_bus_message_read(m, "h", &fd);
         if (r < 0)
                 return r;
-        r = bus_caller_uid(m, &uid);
+        r = bus_get_caller(b, m, &caller);
         if (r < 0)
                 return r;
 
-        r = operation_identify(b->manager, uid, fd, on_identified, sd_bus_message_ref(m), &failure);
+        r = operation_identify(b->manager, caller, fd, on_identified, sd_bus_message_ref(m), &failure);
         if (r < 0) {
                 sd_bus_message_unref(m);
                 return bus_error_set_failure(reterr_error, &failure);
@@ -350,7 +348,7 @@ static int method_load_kernel(sd_bus_message *m, void *userdata, sd_bus_error *r
         if (r >= 0)
                 r = bus_read_options(m, load_options, &options, reterr_error);
         if (r >= 0)
-                r = bus_check_root(m, "Which kernel comes next", reterr_error);
+                r = bus_check_root(b, m, "Which kernel comes next", reterr_error);
         if (r < 0)
                 return r;
 
@@ -368,7 +366,7 @@ static int method_unload_kernel(sd_bus_message *m, void *userdata, sd_bus_error 
         Failure failure = FAILURE_INIT;
         int r;
 
-        r = bus_check_root(m, "Which kernel comes next", reterr_error);
+        r = bus_check_root(b, m, "Which kernel comes next", reterr_error);
         if (r < 0)
                 return r;
         r = operation_unload_kernel(b->manager, on_target_done, sd_bus_message_ref(m), &failure);
@@ -504,8 +502,9 @@ static const sd_bus_vtable manager_vtable[] = {
                                 SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Check", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(ssss)", findings), method_check,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
-        SD_BUS_METHOD_WITH_ARGS("Reload", SD_BUS_NO_ARGS, SD_BUS_RESULT("as", messages), method_reload, /* root's */ 0),
-        /* For root alone, says bus_check_root(). */
+        /* For root alone, says bus_check_root(); sd-bus would ask the bus driver, and wait. */
+        SD_BUS_METHOD_WITH_ARGS("Reload", SD_BUS_NO_ARGS, SD_BUS_RESULT("as", messages), method_reload,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("LoadKernel", SD_BUS_ARGS("h", kernel, "h", initrd, "s", cmdline, "a{sv}", options),
                                 SD_BUS_NO_RESULT, method_load_kernel, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("UnloadKernel", SD_BUS_NO_ARGS, SD_BUS_NO_RESULT, method_unload_kernel,

@@ -4,10 +4,10 @@
 
 /* GetReport(), GetReportOf(), ListReports(): root sees all, others what concerns their own sessions. */
 
-static int reply_report(sd_bus_message *m, int found, Report *report, sd_bus_error *reterr) {
+static int reply_report(Bus *b, sd_bus_message *m, int found, Report *report, sd_bus_error *reterr) {
         _cleanup_free_ char *text = NULL;
         Failure failure = FAILURE_INIT;
-        uid_t uid;
+        Caller *caller;
         int r = found;
 
         if (r == -ENOENT)
@@ -22,9 +22,9 @@ static int reply_report(sd_bus_message *m, int found, Report *report, sd_bus_err
         if (failure.kind != FAILURE_NONE)
                 return bus_error_set_failure(reterr, &failure);
         if (r >= 0)
-                r = bus_caller_uid(m, &uid);
+                r = bus_get_caller(b, m, &caller);
         if (r >= 0)
-                r = report_encode(report, uid, &text);
+                r = report_encode(report, caller->uid, &text);
         report_done(report);
         return r < 0 ? r : sd_bus_reply_method_return(m, "s", text);
 }
@@ -32,7 +32,7 @@ static int reply_report(sd_bus_message *m, int found, Report *report, sd_bus_err
 int bus_method_get_report(sd_bus_message *m, void *userdata, sd_bus_error *reterr_error) {
         Report report = {};
 
-        return reply_report(m, reports_get_newest(((Bus *) userdata)->manager, &report), &report, reterr_error);
+        return reply_report(userdata, m, reports_get_newest(((Bus *) userdata)->manager, &report), &report, reterr_error);
 }
 
 int bus_method_get_report_of(sd_bus_message *m, void *userdata, sd_bus_error *reterr_error) {
@@ -43,7 +43,7 @@ int bus_method_get_report_of(sd_bus_message *m, void *userdata, sd_bus_error *re
         r = sd_bus_message_read(m, "t", &id);
         if (r < 0)
                 return r;
-        return reply_report(m, reports_get(((Bus *) userdata)->manager, id, &report), &report, reterr_error);
+        return reply_report(userdata, m, reports_get(((Bus *) userdata)->manager, id, &report), &report, reterr_error);
 }
 
 static int append_summary(const ReportSummary *s, void *userdata) {

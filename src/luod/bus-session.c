@@ -47,18 +47,18 @@ static int method_preserve(sd_bus_message *m, void *userdata, sd_bus_error *rete
         Failure failure = FAILURE_INIT;
         FileRecord record = {};
         const char *label;
-        uid_t uid;
+        Caller *caller;
         int fd, r;
 
         r = sd_bus_message_read(m, "tsh", &record.token, &label, &fd);
         if (r < 0)
                 return r;
-        r = bus_caller_uid(m, &uid);
+        r = bus_get_caller(bus_of(m), m, &caller);
         if (r < 0)
                 return r;
         set_label(&record, label);
 
-        r = operation_preserve(bus_of(m)->manager, userdata, uid, &record, &fd, 1, /* many= */ false,
+        r = operation_preserve(bus_of(m)->manager, userdata, caller, &record, &fd, 1, /* many= */ false,
                                /* accept_write_seal= */ false, on_done, sd_bus_message_ref(m), &failure);
         return accepted(r, m, &failure, reterr_error);
 }
@@ -105,7 +105,7 @@ static int method_preserve_many(sd_bus_message *m, void *userdata, sd_bus_error 
         Failure failure = FAILURE_INIT;
         PreserveOptions options = {};
         size_t n = 0;
-        uid_t uid;
+        Caller *caller;
         int r;
 
         if (!records)
@@ -116,11 +116,11 @@ static int method_preserve_many(sd_bus_message *m, void *userdata, sd_bus_error 
         r = bus_read_options(m, preserve_options, &options, reterr_error);
         if (r < 0)
                 return r;
-        r = bus_caller_uid(m, &uid);
+        r = bus_get_caller(bus_of(m), m, &caller);
         if (r < 0)
                 return r;
 
-        r = operation_preserve(bus_of(m)->manager, userdata, uid, records, fds, n, /* many= */ true,
+        r = operation_preserve(bus_of(m)->manager, userdata, caller, records, fds, n, /* many= */ true,
                                options.accept_write_seal, on_done, sd_bus_message_ref(m), &failure);
         return accepted(r, m, &failure, reterr_error);
 }
@@ -138,17 +138,17 @@ static void on_retrieved_one(Job *job, const Failure *failure, void *userdata) {
 static int method_retrieve(sd_bus_message *m, void *userdata, sd_bus_error *reterr_error) {
         Failure failure = FAILURE_INIT;
         uint64_t token;
-        uid_t uid;
+        Caller *caller;
         int r;
 
         r = sd_bus_message_read(m, "t", &token);
         if (r < 0)
                 return r;
-        r = bus_caller_uid(m, &uid);
+        r = bus_get_caller(bus_of(m), m, &caller);
         if (r < 0)
                 return r;
 
-        r = operation_retrieve(bus_of(m)->manager, userdata, uid, &token, 1, on_retrieved_one, sd_bus_message_ref(m),
+        r = operation_retrieve(bus_of(m)->manager, userdata, caller, &token, 1, on_retrieved_one, sd_bus_message_ref(m),
                                &failure);
         return accepted(r, m, &failure, reterr_error);
 }
@@ -194,17 +194,17 @@ static int method_retrieve_many(sd_bus_message *m, void *userdata, sd_bus_error 
         Failure failure = FAILURE_INIT;
         const uint64_t *tokens;
         size_t size;
-        uid_t uid;
+        Caller *caller;
         int r;
 
         r = sd_bus_message_read_array(m, 't', (const void **) &tokens, &size);
         if (r < 0)
                 return r;
-        r = bus_caller_uid(m, &uid);
+        r = bus_get_caller(bus_of(m), m, &caller);
         if (r < 0)
                 return r;
 
-        r = operation_retrieve(bus_of(m)->manager, userdata, uid, tokens, size / sizeof(uint64_t), on_retrieved_many,
+        r = operation_retrieve(bus_of(m)->manager, userdata, caller, tokens, size / sizeof(uint64_t), on_retrieved_many,
                                sd_bus_message_ref(m), &failure);
         return accepted(r, m, &failure, reterr_error);
 }
@@ -213,17 +213,17 @@ static int method_set_metadata(sd_bus_message *m, void *userdata, sd_bus_error *
         _cleanup_free_ MetadataChange *changes = NULL;
         Failure failure = FAILURE_INIT;
         size_t n = 0;
-        uid_t uid;
+        Caller *caller;
         int r;
 
         r = bus_read_metadata(m, &changes, &n, reterr_error);
         if (r < 0)
                 return r;
-        r = bus_caller_uid(m, &uid);
+        r = bus_get_caller(bus_of(m), m, &caller);
         if (r < 0)
                 return r;
 
-        r = operation_set_metadata(bus_of(m)->manager, userdata, uid, changes, n, &failure);
+        r = operation_set_metadata(bus_of(m)->manager, userdata, caller, changes, n, &failure);
         if (r < 0)
                 return bus_error_set_failure(reterr_error, &failure);
         return sd_bus_reply_method_return(m, NULL);
@@ -231,13 +231,13 @@ static int method_set_metadata(sd_bus_message *m, void *userdata, sd_bus_error *
 
 static int end_session(sd_bus_message *m, Session *session, EndHow how, sd_bus_error *reterr_error) {
         Failure failure = FAILURE_INIT;
-        uid_t uid;
+        Caller *caller;
         int r;
 
-        r = bus_caller_uid(m, &uid);
+        r = bus_get_caller(bus_of(m), m, &caller);
         if (r < 0)
                 return r;
-        r = operation_end(bus_of(m)->manager, session, uid, how, on_done, sd_bus_message_ref(m), &failure);
+        r = operation_end(bus_of(m)->manager, session, caller, how, on_done, sd_bus_message_ref(m), &failure);
         return accepted(r, m, &failure, reterr_error);
 }
 
@@ -251,39 +251,39 @@ static int method_discard(sd_bus_message *m, void *userdata, sd_bus_error *reter
 
 static int method_renew(sd_bus_message *m, void *userdata, sd_bus_error *reterr_error) {
         Failure failure = FAILURE_INIT;
-        uid_t uid;
+        Caller *caller;
         int r;
 
-        r = bus_caller_uid(m, &uid);
+        r = bus_get_caller(bus_of(m), m, &caller);
         if (r < 0)
                 return r;
-        r = operation_renew(bus_of(m)->manager, userdata, uid, on_done, sd_bus_message_ref(m), &failure);
+        r = operation_renew(bus_of(m)->manager, userdata, caller, on_done, sd_bus_message_ref(m), &failure);
         return accepted(r, m, &failure, reterr_error);
 }
 
 static int method_carry(sd_bus_message *m, void *userdata, sd_bus_error *reterr_error) {
         Failure failure = FAILURE_INIT;
-        uid_t uid;
+        Caller *caller;
         int r;
 
-        r = bus_caller_uid(m, &uid);
+        r = bus_get_caller(bus_of(m), m, &caller);
         if (r < 0)
                 return r;
-        r = operation_carry(bus_of(m)->manager, userdata, uid, on_done, sd_bus_message_ref(m), &failure);
+        r = operation_carry(bus_of(m)->manager, userdata, caller, on_done, sd_bus_message_ref(m), &failure);
         return accepted(r, m, &failure, reterr_error);
 }
 
 static int method_set_ready(sd_bus_message *m, void *userdata, sd_bus_error *reterr_error) {
         Failure failure = FAILURE_INIT;
         int ready, r;
-        uid_t uid;
+        Caller *caller;
 
         r = sd_bus_message_read(m, "b", &ready);
         if (r >= 0)
-                r = bus_caller_uid(m, &uid);
+                r = bus_get_caller(bus_of(m), m, &caller);
         if (r < 0)
                 return r;
-        r = operation_set_ready(bus_of(m)->manager, userdata, uid, ready, &failure);
+        r = operation_set_ready(bus_of(m)->manager, userdata, caller, ready, &failure);
         return r < 0 ? bus_error_set_failure(reterr_error, &failure) : sd_bus_reply_method_return(m, NULL);
 }
 
@@ -439,17 +439,17 @@ static const sd_bus_vtable session_vtable[] = {
 };
 
 /* Properties are for the owner and root; methods check that themselves, once they know what is asked. */
-static int check_property_access(sd_bus *bus, const Session *s, sd_bus_error *reterr) {
+static int check_property_access(Bus *b, sd_bus *bus, const Session *s, sd_bus_error *reterr) {
         Failure failure = FAILURE_INIT;
-        uid_t uid;
+        Caller *caller;
         int r;
 
         if (!bus_is_property_request(bus))
                 return 0;
-        r = bus_caller_uid(sd_bus_get_current_message(bus), &uid);
+        r = bus_get_caller(b, sd_bus_get_current_message(bus), &caller);
         if (r < 0)
                 return r;
-        return manager_check_access(s, uid, &failure) < 0 ? bus_error_set_failure(reterr, &failure) : 0;
+        return manager_check_access(s, caller, &failure) < 0 ? bus_error_set_failure(reterr, &failure) : 0;
 }
 
 static int find_session(
@@ -473,7 +473,7 @@ static int find_session(
                             label_is_valid(name) ? name : "(not a name)");
                 return bus_error_set_failure(reterr, &failure);
         }
-        r = check_property_access(bus, s, reterr);
+        r = check_property_access(b, bus, s, reterr);
         if (r < 0)
                 return r;
 
@@ -487,18 +487,18 @@ static int enumerate_sessions(sd_bus *bus, const char *prefix, void *userdata, c
         sd_bus_message *m = sd_bus_get_current_message(bus);
         char **paths;
         size_t n = 0;
-        uid_t uid = 0;
+        Caller *caller = NULL;
         Session *s;
         int r;
 
-        r = m ? bus_caller_uid(m, &uid) : 0;
+        r = m ? bus_get_caller(b, m, &caller) : 0;
         if (r < 0)
                 return r;
         paths = calloc(b->manager->state.n_sessions + 1, sizeof(char *));
         if (!paths)
                 return -ENOMEM;
         LIST_FOREACH(&b->manager->state.sessions, Session, link, s) {
-                if ((uid != 0 && uid != s->record.uid) || s->record.state == SESSION_NEW)
+                if ((caller && !session_is_seen_by(s, caller)) || s->record.state == SESSION_NEW)
                         continue;
                 r = bus_session_path(s, paths + n);
                 if (r < 0)

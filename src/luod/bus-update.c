@@ -6,13 +6,13 @@
 
 /* The part of org.luod1.Manager that is about an update: dbus/org.luod1.xml. */
 
-int bus_check_root(sd_bus_message *m, const char *what, sd_bus_error *reterr) {
+int bus_check_root(Bus *b, sd_bus_message *m, const char *what, sd_bus_error *reterr) {
         Failure failure = FAILURE_INIT;
-        uid_t uid;
+        Caller *caller;
         int r;
 
-        r = bus_caller_uid(m, &uid);
-        if (r < 0 || uid == 0)
+        r = bus_get_caller(b, m, &caller);
+        if (r < 0 || caller_is_root(caller))
                 return r;
         (void) failure_set(&failure, FAILURE_NOT_PERMITTED, "%s is for root alone", what);
         return bus_error_set_failure(reterr, &failure);
@@ -70,7 +70,7 @@ int bus_method_update(sd_bus_message *m, void *userdata, sd_bus_error *reterr_er
         r = bus_read_options(m, update_options, &o, reterr_error);
         o.options.drop_unclaimed = o.drop_unclaimed;
         if (r >= 0)
-                r = bus_check_root(m, "To update the host", reterr_error);
+                r = bus_check_root(b, m, "To update the host", reterr_error);
         if (r < 0)
                 return r;
         r = operation_update(b->manager, &o.options, on_updated, sd_bus_message_ref(m), &failure);
@@ -86,7 +86,7 @@ int bus_method_cancel(sd_bus_message *m, void *userdata, sd_bus_error *reterr_er
         Bus *b = userdata;
         int r;
 
-        r = bus_check_root(m, "To cancel an update", reterr_error);
+        r = bus_check_root(b, m, "To cancel an update", reterr_error);
         if (r < 0)
                 return r;
         r = operation_cancel_update(b->manager, &failure);
@@ -95,30 +95,20 @@ int bus_method_cancel(sd_bus_message *m, void *userdata, sd_bus_error *reterr_er
 
 /* --- Inhibit(), ListInhibitors() */
 
-static pid_t caller_pid(sd_bus_message *m) {
-        sd_bus_creds *creds = NULL;
-        pid_t pid = 0;
-
-        if (sd_bus_query_sender_creds(m, SD_BUS_CREDS_PID, &creds) >= 0)
-                (void) sd_bus_creds_get_pid(creds, &pid);
-        sd_bus_creds_unref(creds);
-        return pid;
-}
-
 int bus_method_inhibit(sd_bus_message *m, void *userdata, sd_bus_error *reterr_error) {
         const char *what, *who, *why, *mode;
         _cleanup_(closep) int fd = -EBADF;
         Failure failure = FAILURE_INIT;
         Bus *b = userdata;
-        uid_t uid;
+        Caller *caller;
         int r;
 
         r = sd_bus_message_read(m, "ssss", &what, &who, &why, &mode);
         if (r >= 0)
-                r = bus_caller_uid(m, &uid);
+                r = bus_get_caller(b, m, &caller);
         if (r < 0)
                 return r;
-        r = operation_inhibit(b->manager, uid, caller_pid(m), what, who, why, mode, &fd, &failure);
+        r = operation_inhibit(b->manager, caller, what, who, why, mode, &fd, &failure);
         return r < 0 ? bus_error_set_failure(reterr_error, &failure) : sd_bus_reply_method_return(m, "h", fd);
 }
 
@@ -126,17 +116,17 @@ int bus_method_list_inhibitors(sd_bus_message *m, void *userdata, sd_bus_error *
         sd_bus_message *reply = NULL;
         Bus *b = userdata;
         const Lock *l;
-        uid_t uid;
+        Caller *caller;
         int r;
 
-        r = bus_caller_uid(m, &uid);
+        r = bus_get_caller(b, m, &caller);
         if (r < 0)
                 return r;
         r = sd_bus_message_new_method_return(m, &reply);
         if (r >= 0)
                 r = sd_bus_message_open_container(reply, 'a', "(ssssuu)");
         LIST_FOREACH(&b->manager->participants.locks, Lock, link, l)
-                if (r >= 0 && (uid == 0 || uid == l->uid))
+                if (r >= 0 && (caller_is_root(caller) || caller->uid == l->uid))
                         r = sd_bus_message_append(reply, "(ssssuu)", "update", l->who, l->why, lock_mode_to_string(l->mode),
                                                   (uint32_t) l->uid, (uint32_t) l->pid);
         if (r >= 0)
@@ -163,17 +153,17 @@ int bus_get_waiting_for(sd_bus *bus,
                         sd_bus_message *reply,
                         void *userdata,
                         sd_bus_error *reterr_error) {
-        uid_t uid = UINT32_MAX;
+        Caller *caller = NULL;
         Bus *b = userdata;
         int r;
 
         if (bus_is_property_request(bus)) {
-                r = bus_caller_uid(sd_bus_get_current_message(bus), &uid);
+                r = bus_get_caller(b, sd_bus_get_current_message(bus), &caller);
                 if (r < 0)
                         return r;
         }
         r = sd_bus_message_open_container(reply, 'a', "(sss)");
-        if (r >= 0 && uid == 0)
+        if (r >= 0 && caller && caller_is_root(caller))
                 r = update_foreach_awaited(b->manager, append_awaited, reply);
         return r < 0 ? r : sd_bus_message_close_container(reply);
 }

@@ -7,7 +7,7 @@
 /* Members of org.luod1.Manager for the table in bus-manager.c. */
 
 /* Refuses everybody but root: "@what is for root alone". 0, or what a handler returns. */
-int bus_check_root(sd_bus_message *m, const char *what, sd_bus_error *reterr);
+int bus_check_root(Bus *bus, sd_bus_message *m, const char *what, sd_bus_error *reterr);
 
 int bus_method_update(sd_bus_message *m, void *userdata, sd_bus_error *reterr_error);
 int bus_method_cancel(sd_bus_message *m, void *userdata, sd_bus_error *reterr_error);

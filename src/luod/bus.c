@@ -4,16 +4,8 @@
 #include "bus.h"
 #include "operations.h"
 
-int bus_caller_uid(sd_bus_message *m, uid_t *ret) {
-        sd_bus_creds *creds = NULL;
-        int r;
-
-        /* The bus driver's word, recorded when the peer connected: it can't be changed or raced. */
-        r = sd_bus_query_sender_creds(m, SD_BUS_CREDS_EUID, &creds);
-        if (r >= 0)
-                r = sd_bus_creds_get_euid(creds, ret);
-        sd_bus_creds_unref(creds);
-        return r;
+int bus_get_caller(Bus *b, sd_bus_message *m, Caller **ret) {
+        return calls_get_caller(&b->calls, m, ret);
 }
 
 bool bus_is_property_request(sd_bus *connection) {
@@ -115,7 +107,9 @@ int bus_init(Bus *b, Manager *manager, sd_bus *connection) {
         int r;
 
         *b = (Bus) { .manager = manager, .bus = sd_bus_ref(connection) };
-        r = bus_manager_add(b);
+        r = calls_init(&b->calls, connection);
+        if (r >= 0)
+                r = bus_manager_add(b);
         if (r >= 0)
                 r = bus_session_add(b);
         if (r < 0) {
@@ -142,6 +136,7 @@ void bus_done(Bus *b) {
         sd_bus_slot_unref(b->object_manager_slot);
         sd_bus_slot_unref(b->session_slot);
         sd_bus_slot_unref(b->enumerator_slot);
+        calls_done(&b->calls);
         sd_bus_unref(b->bus);
         *b = (Bus) {};
 }

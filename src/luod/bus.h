@@ -3,12 +3,14 @@
 
 #include <systemd/sd-bus.h>
 
+#include "bus-call.h"
 #include "manager.h"
 
 /* luod's face on one connection. The interface is documented in dbus/org.luod1.xml. */
 typedef struct Bus {
         Manager *manager;
         sd_bus *bus;
+        Calls calls;
         sd_bus_slot *manager_slot, *object_manager_slot, *session_slot, *enumerator_slot;
 } Bus;
 
@@ -17,8 +19,8 @@ typedef struct Bus {
 int bus_init(Bus *bus, Manager *manager, sd_bus *connection);
 void bus_done(Bus *bus);
 
-/* The caller's effective uid. 0 or -errno, which a handler returns. */
-int bus_caller_uid(sd_bus_message *m, uid_t *ret);
+/* Who sent the message that is being handled; borrowed. 0 or -errno, which a handler returns. */
+int bus_get_caller(Bus *bus, sd_bus_message *m, Caller **ret);
 
 /* Whether the message being processed asks for properties, so that an answer goes to its sender alone. In any
  * other case what a property says goes to everybody, in a signal. */

@@ -14,7 +14,7 @@
 typedef struct Creation {
         Job job;
         char name[NAME_LENGTH_MAX + 1];
-        uid_t uid;
+        Caller *caller;
         bool auto_renew;
         MetadataChange *changes; /* copies, with their keys and values */
         size_t n_changes;
@@ -29,6 +29,7 @@ static void creation_free(Job *job) {
                 free((void *) c->changes[i].value);
         }
         free(c->changes);
+        caller_unref(c->caller);
         free(c);
 }
 
@@ -38,8 +39,9 @@ Session *creation_get_session(Job *job) {
 
 /* 1: @name is free; 0: the session is there, made by an earlier request whose answer may not have come through;
  * -ECANCELED. */
-static int creation_check(Manager *m, const char *name, uid_t uid, Session **ret_session, Failure *ret) {
+static int creation_check(Manager *m, const char *name, const Caller *caller, Session **ret_session, Failure *ret) {
         Session *s = state_find_session(&m->state, name);
+        uid_t uid = caller->uid;
 
         *ret_session = NULL;
         if (!s) {
@@ -94,7 +96,7 @@ static int creation_commit(Creation *c, Session *s, Part *part) {
 static int creation_make(Creation *c, Part *part, Session **ret) {
         Manager *m = c->job.manager;
         SessionRecord record = {
-                .uid = c->uid,
+                .uid = c->caller->uid,
                 .auto_renew = c->auto_renew,
                 .direction = DIRECTION_OUTGOING,
                 .state = SESSION_NEW,
@@ -141,7 +143,7 @@ static void creation_run(Job *job) {
         int r;
 
         /* Another request may have taken the name while this one waited for a spare. */
-        r = creation_check(m, c->name, c->uid, &c->session, &job->failure);
+        r = creation_check(m, c->name, c->caller, &c->session, &job->failure);
         if (r < 0) {
                 job_end(job, &job->failure);
                 return;
@@ -196,7 +198,7 @@ static int copy_changes(Creation *c, const MetadataChange *changes, size_t n) {
 
 int operation_create(Manager *m,
                      const char *name,
-                     uid_t uid,
+                     Caller *caller,
                      const MetadataChange *changes,
                      size_t n_changes,
                      bool auto_renew,
@@ -215,10 +217,10 @@ int operation_create(Manager *m,
         r = manager_check_ready(m, /* keeps= */ true, ret);
         if (r < 0)
                 return r;
-        r = metadata_check(m, /* session= */ NULL, uid, changes, n_changes, ret);
+        r = metadata_check(m, /* session= */ NULL, caller->uid, changes, n_changes, ret);
         if (r < 0)
                 return r;
-        r = creation_check(m, name, uid, &existing, ret);
+        r = creation_check(m, name, caller, &existing, ret);
         if (r < 0)
                 return r;
         if (!store_has_room(&m->store, 4 + n_changes, 2 * METADATA_SIZE_MAX))
@@ -229,7 +231,7 @@ int operation_create(Manager *m,
                 return failure_set_errno(ret, -ENOMEM, "Can't make the session");
         *c = (Creation) {
                 .job = { .manager = m, .done = done, .userdata = userdata, .run = creation_run, .free = creation_free },
-                .uid = uid,
+                .caller = caller_ref(caller),
                 .auto_renew = auto_renew,
         };
         (void) snprintf(c->name, sizeof(c->name), "%s", name);

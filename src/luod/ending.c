@@ -305,11 +305,11 @@ static Ending *ending_new(Manager *m, Session *s, EndHow how, job_done_fn done, 
         return e;
 }
 
-int operation_end(Manager *m, Session *session, uid_t uid, EndHow how, job_done_fn done, void *userdata, Failure *ret) {
+int operation_end(Manager *m, Session *session, Caller *caller, EndHow how, job_done_fn done, void *userdata, Failure *ret) {
         Ending *e;
         int r;
 
-        r = manager_check_access(session, uid, ret);
+        r = manager_check_access(session, caller, ret);
         if (r < 0)
                 return r;
         r = manager_check_ready(m, /* keeps= */ false, ret);
@@ -322,7 +322,7 @@ int operation_end(Manager *m, Session *session, uid_t uid, EndHow how, job_done_
         e = ending_new(m, session, how, done, userdata);
         if (!e)
                 return failure_set_errno(ret, -ENOMEM, "Can't end the session");
-        e->claims = how == END_FINISHED && uid == session->record.uid;
+        e->claims = how == END_FINISHED && caller->uid == session->record.uid;
         return job_submit(&e->job, ret);
 }
 

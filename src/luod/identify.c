@@ -16,7 +16,7 @@
 
 typedef struct Identifying {
         Job job;
-        uid_t uid;
+        Caller *caller;
         int fd;
         Identity identity;
         Identification result;
@@ -30,11 +30,16 @@ static void identifying_free(Job *job) {
         job->manager->n_fds_in_flight--;
         identity_done(&i->identity);
         safe_close(i->fd);
+        caller_unref(i->caller);
         free(i);
 }
 
 const Identification *identification_get(const Job *job) {
         return &((const Identifying *) job)->result;
+}
+
+const Caller *identification_get_caller(const Job *job) {
+        return ((const Identifying *) job)->caller;
 }
 
 /* --- what it is */
@@ -191,7 +196,7 @@ static int judge(Identifying *i, Failure *ret) {
 
         if (m->support != LUO_SUPPORTED)
                 refuse(i, KEEPABLE_NO, luo_support_message(m->support));
-        else if (file_inspect(i->fd, i->uid, /* accept_write_seal= */ false, m->config.memory_reserve,
+        else if (file_inspect(i->fd, i->caller->uid, /* accept_write_seal= */ false, m->config.memory_reserve,
                               &record, &i->result.reason) < 0)
                 i->result.keepable = KEEPABLE_NO;
         else if (i->result.record.kind == FILE_KIND_MEMFD && (m->features & LUO_FEATURE_PROBED) &&
@@ -207,18 +212,18 @@ static int check_limits(Manager *m, uid_t uid, Failure *ret) {
         if (m->stopping)
                 return failure_set(ret, FAILURE_SHUTTING_DOWN, "luod is being stopped; ask again when it is back");
         LIST_FOREACH(&m->identifications, Identifying, link, i)
-                n += i->uid == uid;
+                n += i->caller->uid == uid;
         if (n >= IDENTIFICATIONS_PER_USER_MAX)
                 return failure_set(ret, FAILURE_QUOTA_EXCEEDED, "A user may have %u files looked at at once; wait for the answers",
                                    IDENTIFICATIONS_PER_USER_MAX);
         return 0;
 }
 
-int operation_identify(Manager *m, uid_t uid, int fd, job_done_fn done, void *userdata, Failure *ret) {
+int operation_identify(Manager *m, Caller *caller, int fd, job_done_fn done, void *userdata, Failure *ret) {
         Identifying *i;
         int r;
 
-        r = check_limits(m, uid, ret);
+        r = check_limits(m, caller->uid, ret);
         if (r < 0)
                 return r;
         if (m->n_fds_in_flight >= FDS_IN_FLIGHT_MAX)
@@ -235,7 +240,7 @@ int operation_identify(Manager *m, uid_t uid, int fd, job_done_fn done, void *us
                          .run = identifying_run,
                          .give_up = identifying_give_up,
                          .free = identifying_free },
-                .uid = uid,
+                .caller = caller_ref(caller),
                 .fd = fd_dup(fd),
                 .identity = IDENTITY_NULL,
         };

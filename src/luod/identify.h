@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include "caller.h"
 #include "job.h"
 #include "record.h"
 
@@ -35,10 +36,12 @@ typedef struct Identification {
         uint64_t sid, token;
 } Identification;
 
-/* Looks at @fd, of which a duplicate is taken, for @uid. As the operations in operations.h; in @done
+/* Looks at @fd, of which a duplicate is taken, for @caller. As the operations in operations.h; in @done
  * identification_get(job) is the answer. */
-int operation_identify(Manager *manager, uid_t uid, int fd, job_done_fn done, void *userdata, Failure *ret);
+int operation_identify(Manager *manager, Caller *caller, int fd, job_done_fn done, void *userdata, Failure *ret);
 const Identification *identification_get(const Job *job);
+/* Who asked; borrowed. */
+const Caller *identification_get_caller(const Job *job);
 
 const char *keepable_to_string(Keepable k);
 const char *keeper_kind_to_string(KeeperKind k);

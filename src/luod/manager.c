@@ -166,8 +166,12 @@ int manager_check_ready(Manager *m, bool keeps, Failure *ret) {
         return r < 0 ? r : check_custody(m, ret);
 }
 
-int manager_check_access(const Session *session, uid_t uid, Failure *ret) {
-        if (uid == 0 || uid == session->record.uid)
+bool session_is_seen_by(const Session *session, const Caller *caller) {
+        return caller_is_root(caller) || caller->uid == session->record.uid;
+}
+
+int manager_check_access(const Session *session, const Caller *caller, Failure *ret) {
+        if (session_is_seen_by(session, caller))
                 return 0;
         return failure_set(ret, FAILURE_NOT_OWNER, "Session '%s' belongs to somebody else", session->record.name);
 }

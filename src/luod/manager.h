@@ -3,6 +3,7 @@
 
 #include <systemd/sd-event.h>
 
+#include "caller.h"
 #include "config.h"
 #include "custody.h"
 #include "failure.h"
@@ -113,7 +114,9 @@ void manager_stop(Manager *manager, void (*idle)(Manager *manager, void *userdat
  * request would make something new kept. 0 or -ECANCELED with *ret filled. */
 int manager_check_ready(Manager *manager, bool keeps, Failure *ret);
 /* Refuses everybody but the session's owner and root. */
-int manager_check_access(const Session *session, uid_t uid, Failure *ret);
+int manager_check_access(const Session *session, const Caller *caller, Failure *ret);
+/* The same as an answer: whether @caller may know of the session and what is in it. */
+bool session_is_seen_by(const Session *session, const Caller *caller);
 
 const char *ledger_health_to_string(LedgerHealth health);
 uint64_t now_realtime(void); /* usec */

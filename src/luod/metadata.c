@@ -64,11 +64,11 @@ static int set_one(Manager *m, Session *s, const MetadataChange *change) {
 }
 
 int operation_set_metadata(
-                Manager *m, Session *session, uid_t uid, const MetadataChange *changes, size_t n, Failure *ret) {
+                Manager *m, Session *session, Caller *caller, const MetadataChange *changes, size_t n, Failure *ret) {
         size_t size = 0;
         int r;
 
-        r = manager_check_access(session, uid, ret);
+        r = manager_check_access(session, caller, ret);
         if (r < 0)
                 return r;
         r = manager_check_ready(m, /* keeps= */ false, ret);

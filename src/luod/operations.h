@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include "caller.h"
 #include "job.h"
 
-/* What clients ask for. Whoever calls has established that @uid is the caller's.
+/* What clients ask for, on behalf of @caller, to whom a job that needs it later keeps a reference.
  *
  * The order of every change: intent in the ledger; kernel; custody; commit in the ledger; answer. What is
  * acknowledged is therefore safe, and what is found half done after luod's death is settled by restore.c: an
@@ -24,7 +25,7 @@ typedef struct MetadataChange {
  * renews the session by itself before each live update that follows the first. */
 int operation_create(Manager *manager,
                      const char *name,
-                     uid_t uid,
+                     Caller *caller,
                      const MetadataChange *changes,
                      size_t n_changes,
                      bool auto_renew,
@@ -40,7 +41,7 @@ void creation_answered(Manager *manager, Session *session);
  * @many all are kept or none, in a part of their own. */
 int operation_preserve(Manager *manager,
                        Session *session,
-                       uid_t uid,
+                       Caller *caller,
                        const FileRecord *records,
                        const int *fds,
                        size_t n,
@@ -53,7 +54,7 @@ int operation_preserve(Manager *manager,
 /* In @done retrieval_get_fds() are the files in the order of @tokens, the job's until it returns. */
 int operation_retrieve(Manager *manager,
                        Session *session,
-                       uid_t uid,
+                       Caller *caller,
                        const uint64_t *tokens,
                        size_t n,
                        job_done_fn done,
@@ -64,7 +65,7 @@ const int *retrieval_get_fds(Job *job);
 /* At once: 0 or -ECANCELED. All of the changes, or on failure none; killed half way some, until the call is repeated. */
 int operation_set_metadata(Manager *manager,
                            Session *session,
-                           uid_t uid,
+                           Caller *caller,
                            const MetadataChange *changes,
                            size_t n_changes,
                            Failure *ret);
@@ -72,16 +73,16 @@ int operation_set_metadata(Manager *manager,
 /* @how: END_FINISHED or END_DISCARDED. */
 int operation_end(Manager *manager,
                   Session *session,
-                  uid_t uid,
+                  Caller *caller,
                   EndHow how,
                   job_done_fn done,
                   void *userdata,
                   Failure *ret);
 
 /* An incoming session becomes an outgoing one with all that it has. */
-int operation_renew(Manager *manager, Session *session, uid_t uid, job_done_fn done, void *userdata, Failure *ret);
+int operation_renew(Manager *manager, Session *session, Caller *caller, job_done_fn done, void *userdata, Failure *ret);
 /* The same for a session that its owner has not claimed, decided by root; for its owner it stays unclaimed. */
-int operation_carry(Manager *manager, Session *session, uid_t uid, job_done_fn done, void *userdata, Failure *ret);
+int operation_carry(Manager *manager, Session *session, Caller *caller, job_done_fn done, void *userdata, Failure *ret);
 /* The one or the other, decided by luod; nobody waits for the answer. */
 int operation_renew_unasked(Manager *manager, Session *session, Failure *ret);
 int operation_continue_renewal(Manager *manager, Session *session);

@@ -240,8 +240,7 @@ static int lock_make(Lock *l, int *ret_fd) {
 }
 
 int operation_inhibit(Manager *m,
-                      uid_t uid,
-                      pid_t pid,
+                      const Caller *caller,
                       const char *what,
                       const char *who,
                       const char *why,
@@ -254,7 +253,7 @@ int operation_inhibit(Manager *m,
         uint64_t id;
         int r;
 
-        r = check_inhibit(m, uid, what, who, why, mode, ret);
+        r = check_inhibit(m, caller->uid, what, who, why, mode, ret);
         if (r < 0)
                 return r;
 
@@ -263,8 +262,8 @@ int operation_inhibit(Manager *m,
         if (!l)
                 return failure_set_errno(ret, -ENOMEM, "Can't make a lock");
         l->mode = mode;
-        l->uid = uid;
-        l->pid = pid;
+        l->uid = caller->uid;
+        l->pid = caller->pid;
         l->taken = now_realtime();
         (void) snprintf(l->who, sizeof(l->who), "%s", who);
         (void) snprintf(l->why, sizeof(l->why), "%s", why);
@@ -326,10 +325,10 @@ static int put_ready(Manager *m, Session *s, bool participates, bool unready) {
         return 0;
 }
 
-int operation_set_ready(Manager *m, Session *s, uid_t uid, bool ready, Failure *ret) {
+int operation_set_ready(Manager *m, Session *s, const Caller *caller, bool ready, Failure *ret) {
         int r;
 
-        r = manager_check_access(s, uid, ret);
+        r = manager_check_access(s, caller, ret);
         if (r >= 0)
                 r = manager_check_ready(m, /* keeps= */ false, ret);
         if (r < 0)

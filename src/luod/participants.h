@@ -4,6 +4,7 @@
 #include <sys/types.h>
 #include <systemd/sd-event.h>
 
+#include "caller.h"
 #include "failure.h"
 #include "list.h"
 #include "luod-limits.h"
@@ -54,8 +55,7 @@ void participants_restore(struct Manager *manager);
 /* At once: 0 with the writing end in *ret_fd, the caller's; or -ECANCELED. @who and @why: LOCK_TEXT_MAX bytes at the most,
  * printable UTF-8, not empty. */
 int operation_inhibit(struct Manager *manager,
-                      uid_t uid,
-                      pid_t pid,
+                      const Caller *caller,
                       const char *what,
                       const char *who,
                       const char *why,
@@ -68,7 +68,7 @@ const Lock *participants_find(const Participants *participants, LockMode mode);
 
 /* A session is waited for from SetReady(false) until SetReady(true), or while it is incoming not at all. At once: 0 or
  * -ECANCELED. */
-int operation_set_ready(struct Manager *manager, struct Session *session, uid_t uid, bool ready, Failure *ret);
+int operation_set_ready(struct Manager *manager, struct Session *session, const Caller *caller, bool ready, Failure *ret);
 bool session_is_awaited(const struct Session *session);
 /* An update came to nothing: who takes part is not ready any more. */
 void participants_reset(struct Manager *manager);

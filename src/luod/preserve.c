@@ -35,7 +35,7 @@
 
 typedef struct Preservation {
         Job job;
-        uid_t uid;
+        Caller *caller;
         bool many;
         FileRecord *records;
         Identity *identities; /* of the files; moved on into the claims */
@@ -73,6 +73,7 @@ static void preservation_free(Job *job) {
         }
         p->job.manager->n_fds_in_flight -= (unsigned) p->n_taken;
         p->job.manager->holes_in_flight -= p->holes;
+        caller_unref(p->caller);
         free(p->records);
         free(p->identities);
         free(p->claims);
@@ -83,11 +84,11 @@ static void preservation_free(Job *job) {
 
 /* What the caller may know of who keeps the object. There is no way to have a single file given back, so nobody is led
  * to look for one. */
-static int already_preserved(Manager *m, const RegistryEntry *e, uid_t uid, uint64_t token, Failure *ret) {
+static int already_preserved(Manager *m, const RegistryEntry *e, const Caller *caller, uint64_t token, Failure *ret) {
         Session *s = state_find_session_by_sid(&m->state, e->sid);
         File *f = s ? session_find_file(s, e->token) : NULL;
 
-        if (!s || (uid != 0 && uid != s->record.uid))
+        if (!s || !session_is_seen_by(s, caller))
                 return failure_set(ret, FAILURE_ALREADY_PRESERVED,
                                    "The object for token %llu is kept already, in a session of somebody else",
                                    (unsigned long long) token);
@@ -164,7 +165,7 @@ static int check_record(Preservation *p, size_t i) {
         if (f)
                 return token_in_use(p, f);
         if (e)
-                return already_preserved(m, e, p->uid, record->token, &p->job.failure);
+                return already_preserved(m, e, p->caller, record->token, &p->job.failure);
         if (p->identities[i].type == IDENTITY_FILE && !probe_is_possible(m) && objects_count_unknown(m) > 0)
                 return may_be_kept(p, i);
         return RECORD_IS_NEW;
@@ -325,7 +326,7 @@ static void preserve_files(void *arg, WorkerReply *reply) {
                 reply->error = memory_has_room(file_holes(p->fds[i]), p->job.manager->config.memory_reserve) ? 0 : -ENOMEM;
                 /* Somebody else's (a raw session, systemd's fd store), where the kernel does not see to that. */
                 if (reply->error >= 0 && p->check_frozen && p->records[i].kind == FILE_KIND_MEMFD &&
-                    file_is_frozen(p->fds[i], /* may_open= */ p->uid == 0 || p->uid == p->records[i].uid))
+                    file_is_frozen(p->fds[i], /* may_open= */ p->caller->uid == 0 || p->caller->uid == p->records[i].uid))
                         reply->error = -EBUSY;
                 if (reply->error >= 0)
                         reply->error = luo->preserve(luo, p->session_fd, p->records[i].ktoken, p->fds[i]);
@@ -832,7 +833,7 @@ static int take_file(Preservation *p, const FileRecord *wanted, int fd, bool acc
                                    "A label is at most %u bytes of UTF-8 without control characters", LABEL_LENGTH_MAX);
         record->token = wanted->token;
         memcpy(record->label, wanted->label, sizeof(record->label));
-        r = file_inspect(fd, p->uid, accept_write_seal, p->job.manager->config.memory_reserve, record, ret);
+        r = file_inspect(fd, p->caller->uid, accept_write_seal, p->job.manager->config.memory_reserve, record, ret);
         if (r < 0)
                 return r;
 
@@ -872,7 +873,7 @@ static int preservation_take_files(Preservation *p,
 
 int operation_preserve(Manager *m,
                        Session *session,
-                       uid_t uid,
+                       Caller *caller,
                        const FileRecord *records,
                        const int *fds,
                        size_t n,
@@ -884,7 +885,7 @@ int operation_preserve(Manager *m,
         Preservation *p;
         int r;
 
-        r = manager_check_access(session, uid, ret);
+        r = manager_check_access(session, caller, ret);
         if (r < 0)
                 return r;
         r = manager_check_ready(m, /* keeps= */ true, ret);
@@ -910,7 +911,7 @@ int operation_preserve(Manager *m,
                          .userdata = userdata,
                          .run = preservation_run,
                          .free = preservation_free },
-                .uid = uid,
+                .caller = caller_ref(caller),
                 .many = many,
                 .check_frozen = !(m->features & LUO_FEATURE_ONE_KEEPER),
                 .records = calloc(n + 1, sizeof(FileRecord)),

@@ -39,6 +39,7 @@
 
 typedef struct Renewal {
         Job job;
+        Caller *caller;      /* NULL: luod itself */
         Part *part;          /* the incoming one, or the outgoing one whose files are being preserved */
         int session_fd;      /* its fd */
         File **files;        /* of that part; borrowed, n of them */
@@ -77,6 +78,7 @@ static void renewal_free(Job *job) {
         release_holes((Renewal *) job);
         files_done((Renewal *) job);
         renewals_ended(job->manager, job->session);
+        caller_unref(((Renewal *) job)->caller);
         free(job);
 }
 
@@ -916,7 +918,7 @@ bool session_is_claimed(const Session *s) {
 }
 
 static int
-renewal_submit(Manager *m, Session *session, bool carry, bool claims, job_done_fn done, void *userdata, Failure *ret) {
+renewal_submit(Manager *m, Session *session, Caller *caller, bool carry, bool claims, job_done_fn done, void *userdata, Failure *ret) {
         Renewal *renewal;
         int r;
 
@@ -937,33 +939,34 @@ renewal_submit(Manager *m, Session *session, bool carry, bool claims, job_done_f
         renewal = renewal_new(m, session, carry, done, userdata);
         if (!renewal)
                 return failure_set_errno(ret, -ENOMEM, "Can't renew the session");
+        renewal->caller = caller ? caller_ref(caller) : NULL;
         renewal->claims = claims;
         return job_submit(&renewal->job, ret);
 }
 
-int operation_renew(Manager *m, Session *session, uid_t uid, job_done_fn done, void *userdata, Failure *ret) {
+int operation_renew(Manager *m, Session *session, Caller *caller, job_done_fn done, void *userdata, Failure *ret) {
         int r;
 
-        r = manager_check_access(session, uid, ret);
+        r = manager_check_access(session, caller, ret);
         if (r < 0)
                 return r;
-        return renewal_submit(m, session, /* carry= */ false, /* claims= */ uid == session->record.uid, done, userdata, ret);
+        return renewal_submit(m, session, caller, /* carry= */ false, /* claims= */ caller->uid == session->record.uid, done, userdata, ret);
 }
 
-int operation_carry(Manager *m, Session *session, uid_t uid, job_done_fn done, void *userdata, Failure *ret) {
+int operation_carry(Manager *m, Session *session, Caller *caller, job_done_fn done, void *userdata, Failure *ret) {
         int r;
 
-        r = manager_check_access(session, uid, ret);
+        r = manager_check_access(session, caller, ret);
         if (r < 0)
                 return r;
-        if (uid != 0)
+        if (!caller_is_root(caller))
                 return failure_set(ret, FAILURE_NOT_PERMITTED,
                                    "Only root may carry a session for an owner who does not come; its owner calls Renew()");
-        return renewal_submit(m, session, /* carry= */ true, /* claims= */ false, done, userdata, ret);
+        return renewal_submit(m, session, caller, /* carry= */ true, /* claims= */ false, done, userdata, ret);
 }
 
 int operation_renew_unasked(Manager *m, Session *session, Failure *ret) {
-        return renewal_submit(m, session, /* carry= */ !session_is_claimed(session), /* claims= */ false, /* done= */ NULL,
+        return renewal_submit(m, session, /* caller= */ NULL, /* carry= */ !session_is_claimed(session), /* claims= */ false, /* done= */ NULL,
                               /* userdata= */ NULL, ret);
 }
 

@@ -20,6 +20,7 @@ typedef struct Retrieval {
         int *sessions;       /* fd of each one's part; borrowed */
         int *fds;            /* the results */
         size_t n_fds;
+        Caller *caller;
         bool claims;         /* it is the owner's */
 } Retrieval;
 
@@ -32,6 +33,7 @@ static void retrieval_free(Job *job) {
         free(r->records);
         free(r->sessions);
         free(r->fds);
+        caller_unref(r->caller);
         free(r);
 }
 
@@ -231,7 +233,7 @@ static void retrieval_run(Job *job) {
 
 int operation_retrieve(Manager *m,
                        Session *session,
-                       uid_t uid,
+                       Caller *caller,
                        const uint64_t *tokens,
                        size_t n,
                        job_done_fn done,
@@ -240,7 +242,7 @@ int operation_retrieve(Manager *m,
         Retrieval *r;
         int error;
 
-        error = manager_check_access(session, uid, ret);
+        error = manager_check_access(session, caller, ret);
         if (error < 0)
                 return error;
         error = manager_check_ready(m, /* keeps= */ false, ret);
@@ -270,7 +272,8 @@ int operation_retrieve(Manager *m,
                 .records = calloc(n + 1, sizeof(FileRecord)),
                 .sessions = calloc(n + 1, sizeof(int)),
                 .fds = calloc(n + 1, sizeof(int)),
-                .claims = uid == session->record.uid,
+                .claims = caller->uid == session->record.uid,
+                .caller = caller_ref(caller),
         };
         if (!r->tokens || !r->records || !r->sessions || !r->fds) {
                 retrieval_free(&r->job);

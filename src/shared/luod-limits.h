@@ -44,6 +44,11 @@
  * luod.service must be well above that. */
 #define FDS_IN_FLIGHT_MAX 4096U
 
+/* Those on the bus of whom luod remembers who they are, and calls that wait until that is known: of one, and in all. */
+#define SENDERS_MAX 1024U
+#define CALLS_HELD_PER_SENDER_MAX 64U
+#define CALLS_HELD_MAX 1024U
+
 /* Locks against a live update: of one user, and in all (each is an fd in luod). Bytes of who and why. */
 #define LOCKS_PER_USER_MAX 64U
 #define LOCKS_MAX 512U

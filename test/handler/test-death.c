@@ -97,7 +97,7 @@ static int take_step(World *w, const Step *step) {
                 r = op_carry(w, step->session, 0);
                 return r < 0 && session_is_claimed(s) ? op_renew(w, step->session, 0) : r;
         case METADATA:
-                return operation_set_metadata(w->manager, s, 0, &change, 1, &w->failure);
+                return operation_set_metadata(w->manager, s, caller_of(w, 0), &change, 1, &w->failure);
         default:
                 r = op_retrieve(w, step->session, 0, step->token, &fd);
                 safe_close(fd);

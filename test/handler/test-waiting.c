@@ -331,11 +331,11 @@ static void test_waiting_requests_are_forgotten_without_a_trace(void **state) {
         s = state_find_session(&w->manager->state, "taker-0");
         for (unsigned many = 0; many < 2; many++) {
                 record.token = many;
-                assert_int_equal(operation_preserve(w->manager, s, 0, &record, &fd, 1, !many,
+                assert_int_equal(operation_preserve(w->manager, s, caller_of(w, 0), &record, &fd, 1, !many,
                                                     /* accept_write_seal= */ false, NULL, NULL, &w->failure), 0);
         }
-        assert_int_equal(operation_end(w->manager, s, 0, END_DISCARDED, NULL, NULL, &w->failure), 0);
-        assert_int_equal(operation_create(w->manager, "vm1", 0, NULL, 0, /* auto_renew= */ false, NULL, NULL, &w->failure), 0);
+        assert_int_equal(operation_end(w->manager, s, caller_of(w, 0), END_DISCARDED, NULL, NULL, &w->failure), 0);
+        assert_int_equal(operation_create(w->manager, "vm1", caller_of(w, 0), NULL, 0, /* auto_renew= */ false, NULL, NULL, &w->failure), 0);
         world_settle(w);
         assert_int_equal(w->manager->n_jobs, 4);
         w->kernel.device_error = 0;

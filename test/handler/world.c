@@ -77,6 +77,8 @@ World *world_free(World *w) {
                 return NULL;
 
         world_kill(w);
+        for (size_t i = 0; i < ARRAY_SIZE(w->callers); i++)
+                caller_unref(w->callers[i]);
         fake_logind_done(&w->logind);
         fake_store_done(&w->store);
         fake_kernel_done(&w->kernel);
@@ -840,10 +842,22 @@ static int operation_wait(World *w, Operation *o, int r) {
         return o->result;
 }
 
+Caller *caller_of(World *w, uid_t uid) {
+        for (size_t i = 0; i < ARRAY_SIZE(w->callers); i++) {
+                const CallerCredentials credentials = { .uid = uid, .pidfd = -EBADF };
+
+                if (!w->callers[i] && caller_new(&credentials, w->callers + i) < 0)
+                        abort();
+                if (w->callers[i]->uid == uid)
+                        return w->callers[i];
+        }
+        abort();
+}
+
 int op_create(World *w, const char *name, uid_t uid) {
         Operation o = { .world = w };
 
-        return operation_wait(w, &o, operation_create(w->manager, name, uid, NULL, 0, /* auto_renew= */ false, on_operation_done, &o,
+        return operation_wait(w, &o, operation_create(w->manager, name, caller_of(w, uid), NULL, 0, /* auto_renew= */ false, on_operation_done, &o,
                                                       &w->failure));
 }
 
@@ -858,7 +872,7 @@ int op_preserve(
         assert_non_null(s);
         for (size_t i = 0; i < n; i++)
                 records[i].token = tokens[i];
-        r = operation_preserve(w->manager, s, uid, records, fds, n, many, /* accept_write_seal= */ false,
+        r = operation_preserve(w->manager, s, caller_of(w, uid), records, fds, n, many, /* accept_write_seal= */ false,
                                on_operation_done, &o, &w->failure);
         free(records);
         return operation_wait(w, &o, r);
@@ -870,7 +884,7 @@ int op_retrieve(World *w, const char *session, uid_t uid, uint64_t token, int *r
         int r;
 
         assert_non_null(s);
-        r = operation_wait(w, &o, operation_retrieve(w->manager, s, uid, &token, 1, on_operation_done, &o, &w->failure));
+        r = operation_wait(w, &o, operation_retrieve(w->manager, s, caller_of(w, uid), &token, 1, on_operation_done, &o, &w->failure));
         *ret_fd = o.fd;
         return r;
 }
@@ -880,7 +894,7 @@ int op_renew(World *w, const char *session, uid_t uid) {
         Operation o = { .world = w };
 
         assert_non_null(s);
-        return operation_wait(w, &o, operation_renew(w->manager, s, uid, on_operation_done, &o, &w->failure));
+        return operation_wait(w, &o, operation_renew(w->manager, s, caller_of(w, uid), on_operation_done, &o, &w->failure));
 }
 
 int op_carry(World *w, const char *session, uid_t uid) {
@@ -888,7 +902,7 @@ int op_carry(World *w, const char *session, uid_t uid) {
         Operation o = { .world = w };
 
         assert_non_null(s);
-        return operation_wait(w, &o, operation_carry(w->manager, s, uid, on_operation_done, &o, &w->failure));
+        return operation_wait(w, &o, operation_carry(w->manager, s, caller_of(w, uid), on_operation_done, &o, &w->failure));
 }
 
 int op_end(World *w, const char *session, uid_t uid, EndHow how) {
@@ -896,7 +910,7 @@ int op_end(World *w, const char *session, uid_t uid, EndHow how) {
         Operation o = { .world = w };
 
         assert_non_null(s);
-        return operation_wait(w, &o, operation_end(w->manager, s, uid, how, on_operation_done, &o, &w->failure));
+        return operation_wait(w, &o, operation_end(w->manager, s, caller_of(w, uid), how, on_operation_done, &o, &w->failure));
 }
 
 /* --- files */

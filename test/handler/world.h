@@ -71,6 +71,7 @@ typedef struct World {
         char *error, *error_message; /* of the last call that was refused */
         Failure failure;             /* of the last operation that was */
         unsigned n_fds_at_start;
+        Caller *callers[4];          /* caller_of() */
 } World;
 
 /* cmocka fixtures: a world in which luod is up, and one in which nothing was started. The teardown checks that no
@@ -164,6 +165,8 @@ int discard(World *w, ClientId client, const char *session);
 
 /* --- as the bus edge would: without messages, which need fds of their own; any uid. These return 0 or -ECANCELED,
  * with w->failure filled. */
+/* Somebody with that uid, of whom nothing else is known; borrowed. */
+Caller *caller_of(World *w, uid_t uid);
 int op_create(World *w, const char *name, uid_t uid);
 int op_preserve(World *w, const char *session, uid_t uid, const uint64_t *tokens, const int *fds, size_t n, bool many);
 int op_retrieve(World *w, const char *session, uid_t uid, uint64_t token, int *ret_fd);
