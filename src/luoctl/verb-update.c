@@ -210,7 +210,7 @@ static int on_finished(sd_bus_message *m, void *userdata, sd_bus_error *reterr_e
         if (streq(result, "handed-over"))
                 return update_succeeded(u);
         clear_line(u);
-        report("The update has ended (%s): %s", result, message);
+        report("The update has ended (%s): %s; 'luoctl report' has more", result, message);
         return update_stop(u, exit_status_from_result(result));
 }
 

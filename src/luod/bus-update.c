@@ -177,6 +177,5 @@ void bus_tell_prepare_for_update(bool start, uint64_t deadline, void *userdata) 
 void bus_tell_update_finished(const char *result, const char *message, void *userdata) {
         Bus *b = userdata;
 
-        /* The message may name sessions; who asked has it in his answer, and the journal. */
         (void) sd_bus_emit_signal(b->bus, LUOD_OBJECT_PATH, LUOD_INTERFACE_MANAGER, "UpdateFinished", "ss", result, message);
 }

@@ -41,6 +41,7 @@ typedef struct ManagerHooks {
         void (*changed)(Manager *manager, const char *property, void *userdata);
         /* @deadline: usec, CLOCK_REALTIME; 0 with @start false. */
         void (*prepare_for_update)(bool start, uint64_t deadline, void *userdata);
+        /* Everybody hears of it: @message names nobody. */
         void (*update_finished)(const char *result, const char *message, void *userdata);
         void *userdata;
 } ManagerHooks;

@@ -151,6 +151,61 @@ static bool record_read(Manager *m, UpdateState *ret_state, UpdateRoad *ret_road
         return true;
 }
 
+/* --- who is waited for */
+
+int update_foreach_awaited(Manager *m,
+                           int (*each)(const char *kind, const char *name, const char *why, void *userdata),
+                           void *userdata) {
+        const Session *s;
+        const Lock *l;
+        int r;
+
+        if (m->update.state != UPDATE_PREPARING)
+                return 0;
+        LIST_FOREACH(&m->participants.locks, Lock, link, l)
+                if (l->mode == LOCK_DELAY) {
+                        r = each("lock", l->who, l->why, userdata);
+                        if (r != 0)
+                                return r;
+                }
+        LIST_FOREACH(&m->state.sessions, Session, link, s) {
+                const char *why = session_is_awaited(s) ? "its owner has not said that it is ready" :
+                        s->record.state == SESSION_RENEWING ? "it is being renewed" : NULL;
+
+                r = why ? each(session_is_awaited(s) ? "session" : "renewal", s->record.name, why, userdata) : 0;
+                if (r != 0)
+                        return r;
+        }
+        return 0;
+}
+
+typedef struct Names {
+        unsigned n;
+        char text[256];
+} Names;
+
+static int add_name(const char *kind, const char *name, const char *why, void *userdata) {
+        Names *names = userdata;
+        size_t used = strlen(names->text);
+
+        names->n++;
+        if (names->n <= 4)
+                (void) snprintf(names->text + used, sizeof(names->text) - used, "%s%s '%.40s'", used ? ", " : "", kind, name);
+        return 0;
+}
+
+static Names list_awaited(Manager *m) {
+        Names names = {};
+
+        (void) update_foreach_awaited(m, add_name, &names);
+        if (names.n > 4) {
+                size_t used = strlen(names.text);
+
+                (void) snprintf(names.text + used, sizeof(names.text) - used, " and %u more", names.n - 4);
+        }
+        return names;
+}
+
 /* --- changes of the state */
 
 static void set_state(Manager *m, UpdateState state) {
@@ -249,11 +304,31 @@ static void save_what_is_left(Manager *m) {
         tell_stopped(m);
 }
 
+/* What everybody may know of why it came to nothing: nobody's name, neither a session's nor a lock's. All of it goes to who asked
+ * for the update, to the journal and, to each his own, into the report. */
+static const char *public_reason(const Failure *failure, unsigned n_awaited, char *buffer, size_t size) {
+        switch (failure->kind) {
+        case FAILURE_UPDATE_CANCELLED: /* which is always one of luod's own sentences */
+                return failure->message;
+        case FAILURE_UPDATE_VETOED:
+                return "A lock was held against it";
+        case FAILURE_UPDATE_TIMED_OUT:
+                (void) snprintf(buffer, size, "The deadline has passed, and %u were not ready", n_awaited);
+                return buffer;
+        case FAILURE_UPDATE_BLOCKED:
+                return "Something that is kept would have been lost";
+        default:
+                return "The shutdown could not be had";
+        }
+}
+
 /* The host stays as it is, or rather becomes so again. Everybody hears of it. */
 static void update_end(Manager *m, UpdateResult result, FailureKind kind, const char *format, ...) _printf_(4, 5);
 
 static void update_end(Manager *m, UpdateResult result, FailureKind kind, const char *format, ...) {
+        unsigned n_awaited = list_awaited(m).n;
         Failure failure = FAILURE_INIT;
+        char buffer[128];
         va_list ap;
 
         va_start(ap, format);
@@ -270,64 +345,9 @@ static void update_end(Manager *m, UpdateResult result, FailureKind kind, const 
         /* Only now: a luod that dies before this must be followed by one that tells everybody. */
         record_remove(m);
         reports_end(m, result == UPDATE_RESULT_CANCELLED ? REPORT_CANCELLED : REPORT_FAILED, failure.message);
-        tell_finished(m, result, failure.message);
+        tell_finished(m, result, public_reason(&failure, n_awaited, buffer, sizeof(buffer)));
         answer(m, &failure);
         tell_stopped(m);
-}
-
-/* --- who is waited for */
-
-int update_foreach_awaited(Manager *m,
-                           int (*each)(const char *kind, const char *name, const char *why, void *userdata),
-                           void *userdata) {
-        const Session *s;
-        const Lock *l;
-        int r;
-
-        if (m->update.state != UPDATE_PREPARING)
-                return 0;
-        LIST_FOREACH(&m->participants.locks, Lock, link, l)
-                if (l->mode == LOCK_DELAY) {
-                        r = each("lock", l->who, l->why, userdata);
-                        if (r != 0)
-                                return r;
-                }
-        LIST_FOREACH(&m->state.sessions, Session, link, s) {
-                const char *why = session_is_awaited(s) ? "its owner has not said that it is ready" :
-                        s->record.state == SESSION_RENEWING ? "it is being renewed" : NULL;
-
-                r = why ? each(session_is_awaited(s) ? "session" : "renewal", s->record.name, why, userdata) : 0;
-                if (r != 0)
-                        return r;
-        }
-        return 0;
-}
-
-typedef struct Names {
-        unsigned n;
-        char text[256];
-} Names;
-
-static int add_name(const char *kind, const char *name, const char *why, void *userdata) {
-        Names *names = userdata;
-        size_t used = strlen(names->text);
-
-        names->n++;
-        if (names->n <= 4)
-                (void) snprintf(names->text + used, sizeof(names->text) - used, "%s%s '%.40s'", used ? ", " : "", kind, name);
-        return 0;
-}
-
-static Names list_awaited(Manager *m) {
-        Names names = {};
-
-        (void) update_foreach_awaited(m, add_name, &names);
-        if (names.n > 4) {
-                size_t used = strlen(names.text);
-
-                (void) snprintf(names.text + used, sizeof(names.text) - used, " and %u more", names.n - 4);
-        }
-        return names;
 }
 
 /* --- what the report says of those who were waited for */
