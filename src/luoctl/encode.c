@@ -258,7 +258,7 @@ static json_object *new_inhibitor(const Inhibitor *i) {
 
         if (!o || add_string(o, "what", i->what) < 0 || add_string(o, "who", i->who) < 0 ||
             add_string(o, "why", i->why) < 0 || add_string(o, "mode", i->mode) < 0 ||
-            add_u64(o, "uid", i->uid) < 0 || add_u64(o, "pid", i->pid) < 0)
+            add_u64(o, "uid", i->uid) < 0 || add_u64(o, "pid", i->pid) < 0 || add_u64(o, "id", i->id) < 0)
                 return NULL;
         return TAKE_PTR(o);
 }

@@ -8,7 +8,7 @@ typedef enum ExitStatus {
         STATUS_FAILURE = 1,                   /* anything that is not listed below */
         STATUS_NOT_RESTORED = STATUS_FAILURE, /* `was-restored`: there is none, and nothing else */
         STATUS_USAGE = 2,          /* the command line can't be understood, or a name in it is not valid */
-        STATUS_NOT_FOUND = 3,      /* no such session, token or report */
+        STATUS_NOT_FOUND = 3,      /* no such session, token, lock or report */
         STATUS_NOT_PERMITTED = 4,  /* the session is somebody else's, or the bus does not allow the call */
         STATUS_EXISTS = 5,         /* session, token or object are taken already */
         STATUS_NO_ROOM = 6,        /* a limit, or want of memory */

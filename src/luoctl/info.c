@@ -616,13 +616,14 @@ void inhibitors_done(Inhibitors *l) {
 int inhibitors_read(sd_bus_message *m, Inhibitors *l) {
         const char *what, *who, *why, *mode;
         uint32_t uid, pid;
+        uint64_t id;
         int r;
 
-        r = sd_bus_message_enter_container(m, 'a', "(ssssuu)");
+        r = sd_bus_message_enter_container(m, 'a', "(ssssuut)");
         if (r < 0)
                 return r;
 
-        while ((r = sd_bus_message_read(m, "(ssssuu)", &what, &who, &why, &mode, &uid, &pid)) > 0) {
+        while ((r = sd_bus_message_read(m, "(ssssuut)", &what, &who, &why, &mode, &uid, &pid, &id)) > 0) {
                 Inhibitor *item = list_grow(&l->items, &l->n_items, sizeof(*l->items));
 
                 if (!item || copy_string(what, &item->what) < 0 || copy_string(who, &item->who) < 0 ||
@@ -630,6 +631,7 @@ int inhibitors_read(sd_bus_message *m, Inhibitors *l) {
                         return -ENOMEM;
                 item->uid = uid;
                 item->pid = pid;
+                item->id = id;
         }
 
         return r < 0 ? r : exit_container(m);

@@ -219,6 +219,7 @@ typedef struct Inhibitor {
         char *mode;
         uint32_t uid;
         uint32_t pid;
+        uint64_t id; /* for ReleaseLock() */
 } Inhibitor;
 
 typedef struct Inhibitors {

@@ -240,6 +240,17 @@ static const Verb verbs[] = {
                 .run = verb_inhibitors,
         },
         {
+                .name = "release-lock",
+                .arguments = "ID",
+                .summary = "Break a lock that holds updates off",
+                .description =
+                        "Breaks the lock with the number ID ('luoctl inhibitors' has it), whoever holds it. Root may\n"
+                        "break all, others their own.",
+                .min_arguments = 1,
+                .max_arguments = 1,
+                .run = verb_release_lock,
+        },
+        {
                 .name = "ready",
                 .arguments = "SESSION [yes|no]",
                 .summary = "Say whether a session is ready for an update",

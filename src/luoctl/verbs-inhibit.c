@@ -17,7 +17,7 @@
 #include "text.h"
 #include "verbs.h"
 
-/* luoctl inhibit, inhibitors and ready: who an update waits for. */
+/* luoctl inhibit, inhibitors, release-lock and ready: who an update waits for. */
 
 /* --- the lock */
 
@@ -142,16 +142,17 @@ ExitStatus verb_inhibit(const Options *o) {
 /* --- all locks */
 
 static int add_inhibitor(Table *table, const Inhibitor *i) {
-        char user[FORMAT_USER_MAX], pid[16];
+        char user[FORMAT_USER_MAX], pid[16], id[24];
 
         (void) snprintf(pid, sizeof(pid), "%" PRIu32, i->pid);
+        (void) snprintf(id, sizeof(id), "%" PRIu64, i->id);
         return table_add(table,
-                         (const char *const[]){ i->who, format_user(user, i->uid), pid, i->mode, i->why });
+                         (const char *const[]){ id, i->who, format_user(user, i->uid), pid, i->mode, i->why });
 }
 
 static int print_inhibitors(const Options *o, const Inhibitors *inhibitors) {
         static const TableColumn columns[] = {
-                { "WHO", .shrink = true }, { "USER" }, { "PID", .right = true }, { "MODE" },
+                { "ID", .right = true }, { "WHO", .shrink = true }, { "USER" }, { "PID", .right = true }, { "MODE" },
                 { "WHY", .shrink = true },
         };
         _cleanup_(table_freep) Table *table = NULL;
@@ -193,6 +194,26 @@ ExitStatus verb_inhibitors(const Options *o) {
                 return report_oom();
         print_json(json);
         return STATUS_OK;
+}
+
+ExitStatus verb_release_lock(const Options *o) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
+        _cleanup_(sd_bus_flush_close_unrefp) sd_bus *bus = NULL;
+        ExitStatus status;
+        uint64_t id;
+        int r;
+
+        if (parse_token(o->arguments[0], &id) < 0)
+                return report_usage("release-lock", "'%s' is not the number of a lock.", o->arguments[0]);
+        status = client_open(&bus);
+        if (status == STATUS_OK)
+                status = client_new_call(bus, LUOD_OBJECT_PATH, "ReleaseLock", &m);
+        if (status != STATUS_OK)
+                return status;
+        r = sd_bus_message_append_basic(m, 't', &id);
+        if (r < 0)
+                return client_message_failed(r);
+        return client_call(bus, m, CLIENT_TIMEOUT, /* ret_reply= */ NULL);
 }
 
 /* --- ready */

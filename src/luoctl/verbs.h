@@ -34,6 +34,7 @@ ExitStatus verb_update(const Options *options);
 ExitStatus verb_cancel(const Options *options);
 ExitStatus verb_inhibit(const Options *options);
 ExitStatus verb_inhibitors(const Options *options);
+ExitStatus verb_release_lock(const Options *options);
 ExitStatus verb_ready(const Options *options);
 ExitStatus verb_report(const Options *options);
 

@@ -18,6 +18,7 @@ const char *failure_kind_to_bus_name(FailureKind kind) {
                 [FAILURE_KEXEC_BUSY] = LUOD_ERROR_KEXEC_BUSY,
                 [FAILURE_NO_CUSTODY] = LUOD_ERROR_NO_CUSTODY,
                 [FAILURE_NO_REPORT] = LUOD_ERROR_NO_REPORT,
+                [FAILURE_NO_SUCH_LOCK] = LUOD_ERROR_NO_SUCH_LOCK,
                 [FAILURE_NO_SUCH_SESSION] = LUOD_ERROR_NO_SUCH_SESSION,
                 [FAILURE_NO_SUCH_TOKEN] = LUOD_ERROR_NO_SUCH_TOKEN,
                 [FAILURE_NO_UPDATE] = LUOD_ERROR_NO_UPDATE,

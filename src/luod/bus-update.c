@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <systemd/sd-journal.h>
+
 #include "bus-error.h"
 #include "bus-options.h"
 #include "bus-update.h"
@@ -124,17 +126,36 @@ int bus_method_list_inhibitors(sd_bus_message *m, void *userdata, sd_bus_error *
                 return r;
         r = sd_bus_message_new_method_return(m, &reply);
         if (r >= 0)
-                r = sd_bus_message_open_container(reply, 'a', "(ssssuu)");
+                r = sd_bus_message_open_container(reply, 'a', "(ssssuut)");
         LIST_FOREACH(&b->manager->participants.locks, Lock, link, l)
                 if (r >= 0 && (caller_is_root(caller) || caller->uid == l->uid))
-                        r = sd_bus_message_append(reply, "(ssssuu)", "update", l->who, l->why, lock_mode_to_string(l->mode),
-                                                  (uint32_t) l->uid, (uint32_t) l->pid);
+                        r = sd_bus_message_append(reply, "(ssssuut)", "update", l->who, l->why, lock_mode_to_string(l->mode),
+                                                  (uint32_t) l->uid, (uint32_t) l->pid, l->id);
         if (r >= 0)
                 r = sd_bus_message_close_container(reply);
         if (r >= 0)
                 r = sd_bus_message_send(reply);
         sd_bus_message_unref(reply);
         return r;
+}
+
+int bus_method_release_lock(sd_bus_message *m, void *userdata, sd_bus_error *reterr_error) {
+        Failure failure = FAILURE_INIT;
+        Bus *b = userdata;
+        Caller *caller;
+        uint64_t id;
+        int r;
+
+        r = sd_bus_message_read(m, "t", &id);
+        if (r >= 0)
+                r = bus_get_caller(b, m, &caller);
+        if (r < 0)
+                return r;
+        r = operation_release_lock(b->manager, caller, id, &failure);
+        if (r < 0)
+                return bus_error_set_failure(reterr_error, &failure);
+        (void) sd_journal_print(LOG_NOTICE, "User %u has broken the lock %llu", (unsigned) caller->uid, (unsigned long long) id);
+        return sd_bus_reply_method_return(m, NULL);
 }
 
 /* --- properties */

@@ -13,6 +13,7 @@ int bus_method_update(sd_bus_message *m, void *userdata, sd_bus_error *reterr_er
 int bus_method_cancel(sd_bus_message *m, void *userdata, sd_bus_error *reterr_error);
 int bus_method_inhibit(sd_bus_message *m, void *userdata, sd_bus_error *reterr_error);
 int bus_method_list_inhibitors(sd_bus_message *m, void *userdata, sd_bus_error *reterr_error);
+int bus_method_release_lock(sd_bus_message *m, void *userdata, sd_bus_error *reterr_error);
 int bus_get_waiting_for(sd_bus *bus,
                         const char *path,
                         const char *interface,

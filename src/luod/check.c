@@ -199,7 +199,7 @@ static void check_participants(Manager *m, Finding *f) {
         Session *s;
 
         if (block) {
-                finding(f, FINDING_BLOCKS, "participants", "Have it released ('luoctl inhibitors' lists all).",
+                finding(f, FINDING_BLOCKS, "participants", "Have it released ('luoctl inhibitors' lists all), or break it ('luoctl release-lock').",
                         "'%.100s' holds a lock against live updates: %.200s.", block->who, block->why);
                 return;
         }

@@ -24,6 +24,7 @@ typedef enum FailureKind {
         FAILURE_KEXEC_BUSY,
         FAILURE_NO_CUSTODY,
         FAILURE_NO_REPORT,
+        FAILURE_NO_SUCH_LOCK,
         FAILURE_NO_SUCH_SESSION,
         FAILURE_NO_SUCH_TOKEN,
         FAILURE_NO_UPDATE,

@@ -280,6 +280,19 @@ int operation_inhibit(Manager *m,
         return 0;
 }
 
+int operation_release_lock(Manager *m, const Caller *caller, uint64_t id, Failure *ret) {
+        Lock *l;
+
+        LIST_FOREACH(&m->participants.locks, Lock, link, l) {
+                if (l->id != id || (!caller_is_root(caller) && caller->uid != l->uid))
+                        continue;
+                lock_release(l);
+                return 0;
+        }
+        return failure_set(ret, FAILURE_NO_SUCH_LOCK, "There is no lock with the number %" PRIu64 "; ListInhibitors() lists yours",
+                           id);
+}
+
 const Lock *participants_find(const Participants *participants, LockMode mode) {
         const Lock *l;
 

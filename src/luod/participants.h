@@ -63,6 +63,10 @@ int operation_inhibit(struct Manager *manager,
                       int *ret_fd,
                       Failure *ret);
 
+/* Breaks the lock @id: the holder sees an error (POLLERR) on his end, the update does not wait for it any more. For root, and for
+ * whoever took it. At once: 0 or -ECANCELED, which is the same for a lock of others and for none. */
+int operation_release_lock(struct Manager *manager, const Caller *caller, uint64_t id, Failure *ret);
+
 /* The first of that mode, or NULL. */
 const Lock *participants_find(const Participants *participants, LockMode mode);
 

@@ -389,9 +389,9 @@ static int refuse_while_locked(Manager *m, Failure *ret) {
         if (!l)
                 return 0;
         return failure_set(ret, FAILURE_UPDATE_VETOED,
-                           "'%.80s' (uid %u, pid %d) holds a lock against the update: %.120s. Have it released "
-                           "('luoctl inhibitors' lists all)",
-                           l->who, (unsigned) l->uid, (int) l->pid, l->why);
+                           "'%.80s' (uid %u, pid %d) holds a lock against the update: %.120s. Have it released ('luoctl "
+                           "inhibitors' lists all), or break it: 'luoctl release-lock %" PRIu64 "'",
+                           l->who, (unsigned) l->uid, (int) l->pid, l->why, l->id);
 }
 
 static void on_kexec_asked(const char *message, void *userdata) {

@@ -166,8 +166,19 @@ static int method_inhibit(sd_bus_message *m, void *userdata, sd_bus_error *reter
 }
 
 static int method_list(sd_bus_message *m, void *userdata, sd_bus_error *reterr) {
-        return sd_bus_reply_method_return(m, "a(ssssuu)", 1, "update", "qemu", "it migrates", "block", 0,
-                                          77);
+        return sd_bus_reply_method_return(m, "a(ssssuut)", 1, "update", "qemu", "it migrates", "block", 0,
+                                          77, (uint64_t) 12);
+}
+
+static int method_release_lock(sd_bus_message *m, void *userdata, sd_bus_error *reterr) {
+        uint64_t id;
+
+        if (sd_bus_message_read(m, "t", &id) < 0)
+                return -EINVAL;
+        fprintf(logfile, "ReleaseLock %llu\n", (unsigned long long) id);
+        if (id != 12)
+                return sd_bus_error_set(reterr, "org.luod1.Error.NoSuchLock", "There is no lock with that number");
+        return sd_bus_reply_method_return(m, NULL);
 }
 
 static int method_get_session(sd_bus_message *m, void *userdata, sd_bus_error *reterr) {
@@ -222,7 +233,8 @@ static const sd_bus_vtable manager_vtable[] = {
         SD_BUS_METHOD("Cancel", "", "", method_cancel, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD("LoadKernel", "hhsa{sv}", "", method_load, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD("Inhibit", "ssss", "h", method_inhibit, SD_BUS_VTABLE_UNPRIVILEGED),
-        SD_BUS_METHOD("ListInhibitors", "", "a(ssssuu)", method_list, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD("ListInhibitors", "", "a(ssssuut)", method_list, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD("ReleaseLock", "t", "", method_release_lock, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD("GetSession", "s", "o", method_get_session, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_PROPERTY("State", "s", get_state, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("WaitingFor", "a(sss)", get_waiting, 0, SD_BUS_VTABLE_PROPERTY_EMITS_INVALIDATION),

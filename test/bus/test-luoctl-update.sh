@@ -228,7 +228,11 @@ exits 0 inhibitors --no-legend
 says 'qemu'
 says 'it migrates'
 exits 0 inhibitors --json=short
-says '[{"what":"update","who":"qemu","why":"it migrates","mode":"block","uid":0,"pid":77}]'
+says '[{"what":"update","who":"qemu","why":"it migrates","mode":"block","uid":0,"pid":77,"id":12}]'
+exits 0 release-lock 12
+called 'ReleaseLock 12'
+exits 3 release-lock 13
+exits 2 release-lock qemu
 
 # ready
 luod idle

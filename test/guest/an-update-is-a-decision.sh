@@ -42,7 +42,7 @@ lock_is_listed() {
 }
 
 no_locks() {
-        [[ $(busctl call org.luod1 /org/luod1 org.luod1.Manager ListInhibitors) == "a(ssssuu) 0" ]]
+        [[ $(busctl call org.luod1 /org/luod1 org.luod1.Manager ListInhibitors) == "a(ssssuut) 0" ]]
 }
 
 # The whole tree of the holder: luoctl, and what it runs.

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <fcntl.h>
+#include <signal.h>
 #include <systemd/sd-journal.h>
 #include <unistd.h>
 
@@ -542,6 +543,52 @@ static void test_locks_of_one_user_are_limited(void **state) {
         assert_int_equal(w->manager->participants.n_locks, 0);
 }
 
+static uint64_t lock_id(World *w, ClientId client, const char *who) {
+        const char *what, *name, *why, *mode;
+        sd_bus_message *reply;
+        uint64_t id, found = 0;
+        uint32_t uid, pid;
+
+        assert_success(w, world_call(w, client, LUOD_OBJECT_PATH, LUOD_INTERFACE_MANAGER, "ListInhibitors", &reply, NULL));
+        assert_true(sd_bus_message_enter_container(reply, 'a', "(ssssuut)") > 0);
+        while (sd_bus_message_read(reply, "(ssssuut)", &what, &name, &why, &mode, &uid, &pid, &id) > 0)
+                if (streq(name, who))
+                        found = id;
+        sd_bus_message_unref(reply);
+        return found;
+}
+
+static int release_lock(World *w, ClientId client, uint64_t id) {
+        return world_call(w, client, LUOD_OBJECT_PATH, LUOD_INTERFACE_MANAGER, "ReleaseLock", NULL, "t", id);
+}
+
+static void test_root_breaks_any_lock_and_others_their_own(void **state) {
+        World *w = *state;
+        int mine, his, another;
+
+        assert_success(w, inhibit_as(w, ROOT, "root's", "b", "block", &mine));
+        assert_success(w, inhibit_as(w, OTHER, "his", "b", "block", &his));
+        assert_success(w, inhibit_as(w, OTHER, "another", "b", "delay", &another));
+        assert_int_equal(lock_id(w, OTHER, "root's"), 0);
+        assert_refused(w, "NoSuchLock", release_lock(w, OTHER, lock_id(w, ROOT, "root's")));
+        assert_refused(w, "NoSuchLock", release_lock(w, OTHER, 999));
+        assert_success(w, release_lock(w, OTHER, lock_id(w, OTHER, "another")));
+        assert_success(w, release_lock(w, ROOT, lock_id(w, ROOT, "root's")));
+        assert_error(w, "UpdateVetoed", update(w, LONG, false));
+        assert_non_null(strstr(w->error_message, "luoctl release-lock")); /* the way out */
+        assert_success(w, release_lock(w, ROOT, lock_id(w, ROOT, "his")));
+        world_settle(w);
+        assert_null(w->logind.held[LOGIND_BLOCK]);
+        assert_true(write(his, "x", 1) < 0 && errno == EPIPE); /* he can tell */
+        world_restart(w); /* and it does not come back */
+        assert_int_equal(w->manager->participants.n_locks, 0);
+        w->kexec.loaded = true;
+        assert_success(w, update(w, LONG, false));
+        safe_close(mine);
+        safe_close(his);
+        safe_close(another);
+}
+
 /* --- others shut the host down */
 
 static void test_plain_kexec_is_prepared_while_logind_waits(void **state) {
@@ -890,6 +937,7 @@ int main(void) {
                 T(test_locks_outlive_a_restart_of_luod),
                 T(test_wrong_locks_are_refused),
                 T(test_locks_of_one_user_are_limited),
+                T(test_root_breaks_any_lock_and_others_their_own),
                 T(test_plain_kexec_is_prepared_while_logind_waits),
                 T(test_plain_kexec_goes_on_at_the_deadline),
                 T(test_cold_shutdown_is_not_prepared),
@@ -910,6 +958,7 @@ int main(void) {
         };
 
         world_require();
+        (void) signal(SIGPIPE, SIG_IGN);
         /* Its socket is kept open from the first message on. */
         (void) sd_journal_print(LOG_DEBUG, "test-update begins");
         return cmocka_run_group_tests_name("update", tests, NULL, NULL);

@@ -222,14 +222,14 @@ static void test_who_is_waited_for_is_a_list(void **state) {
 
 static void test_inhibitors_are_a_list(void **state) {
         static char what[] = "update", who[] = "qemu", why[] = "x", mode[] = "delay";
-        Inhibitor items[] = { { what, who, why, mode, 1000, 77 } };
+        Inhibitor items[] = { { what, who, why, mode, 1000, 77, 12 } };
         Inhibitors inhibitors = { items, 1 };
         char *json = NULL;
 
         assert_int_equal(encode_inhibitors(&inhibitors, JSON_SHORT, &json), 0);
         assert_json(json,
                     "[{\"what\":\"update\",\"who\":\"qemu\",\"why\":\"x\",\"mode\":\"delay\",\"uid\":1000,"
-                    "\"pid\":77}]");
+                    "\"pid\":77,\"id\":12}]");
         inhibitors.n_items = 0;
         assert_int_equal(encode_inhibitors(&inhibitors, JSON_SHORT, &json), 0);
         assert_json(json, "[]");

@@ -296,8 +296,8 @@ static void test_inhibitors_come_complete(void **state) {
         Fixture *f = *state;
         Inhibitors l = {};
 
-        assert_true(sd_bus_message_append(f->m, "a(ssssuu)", 2, "update", "qemu", "flushing", "delay", 1000,
-                                          77, "update", "x", "", "block", 0, 1) >= 0);
+        assert_true(sd_bus_message_append(f->m, "a(ssssuut)", 2, "update", "qemu", "flushing", "delay", 1000,
+                                          77, UINT64_MAX, "update", "x", "", "block", 0, 1, (uint64_t) 2) >= 0);
         turn(f);
 
         assert_int_equal(inhibitors_read(f->m, &l), 0);
@@ -306,6 +306,8 @@ static void test_inhibitors_come_complete(void **state) {
         assert_string_equal(l.items[0].why, "flushing");
         assert_int_equal(l.items[0].uid, 1000);
         assert_int_equal(l.items[0].pid, 77);
+        assert_true(l.items[0].id == UINT64_MAX);
+        assert_int_equal(l.items[1].id, 2);
         assert_string_equal(l.items[1].mode, "block");
         inhibitors_done(&l);
         assert_int_equal(l.n_items, 0);
