@@ -20,6 +20,7 @@
 /* The first that says what kind of shutdown it is (PrepareForShutdownWithMetadata), beside the plain signal. */
 #define SYSTEMD_VERSION_METADATA 255U
 #define LOOK_TIMEOUT_USEC (2ULL * 1000 * 1000)
+#define ASK_TIMEOUT_USEC (10ULL * 1000 * 1000)
 
 typedef struct HeldLock {
         int fd;            /* -EBADF: not held */
@@ -35,14 +36,19 @@ typedef struct SystemdLogind {
         unsigned version;   /* of systemd; 0: not known */
         uint64_t delay_max;
         bool shutting_down;
+        ShutdownKind kind;  /* of that */
         bool may_be_listed; /* the block lock was released, and logind may not have seen it yet */
         HeldLock locks[_LOGIND_LOCK_MAX];
         sd_bus_slot *metadata_slot, *prepare_slot, *job_slot, *removed_slot, *owner_slot;
+
+        sd_bus_slot *delay_call, *look_call; /* what an other logind is asked, or one that does not answer */
+        bool prepares;      /* what logind has said to that */
 
         /* A kexec that is being asked for. */
         sd_bus_slot *kexec_call;
         logind_done_fn done;
         void *userdata;
+        bool unanswered;    /* whether it was taken is being found out */
 } SystemdLogind;
 
 /* --- locks */
@@ -91,7 +97,88 @@ static bool systemd_holds(Logind *logind, LogindLock lock) {
         return ((SystemdLogind *) logind)->locks[lock].fd >= 0;
 }
 
-/* logind was started anew; its locks are FIFOs and live on, but one that was never had can be had now. */
+/* --- whether the host is being shut down, where nothing was heard of it */
+
+static void prepare(SystemdLogind *l, bool start, ShutdownKind kind) {
+        l->shutting_down = start;
+        l->kind = kind;
+        l->events.prepare(start, kind, l->events.userdata);
+}
+
+static int get_property_async(
+                SystemdLogind *l, sd_bus_slot **slot, bool of_logind, const char *name, sd_bus_message_handler_t handler) {
+        sd_bus_message *m = NULL;
+        int r;
+
+        *slot = sd_bus_slot_unref(*slot);
+        r = sd_bus_message_new_method_call(l->bus, &m, of_logind ? LOGIN_NAME : SYSTEMD_NAME, of_logind ? LOGIN_PATH : SYSTEMD_PATH,
+                                           "org.freedesktop.DBus.Properties", "Get");
+        if (r >= 0)
+                r = sd_bus_message_append(m, "ss", of_logind ? LOGIN_MANAGER : SYSTEMD_MANAGER, name);
+        if (r >= 0)
+                r = sd_bus_call_async(l->bus, slot, m, handler, l, ASK_TIMEOUT_USEC);
+        sd_bus_message_unref(m);
+        return r;
+}
+
+static void kexec_done(SystemdLogind *l, const char *message);
+
+/* Both have said what they know. */
+static void looked(SystemdLogind *l, bool under_way) {
+        bool was = l->shutting_down;
+
+        l->look_call = sd_bus_slot_unref(l->look_call);
+        if (l->unanswered) {
+                l->unanswered = false;
+                l->shutting_down |= under_way;
+                kexec_done(l, l->shutting_down ? NULL : "logind did not answer in time, and is not shutting down");
+        } else if (was && !under_way) /* the logind that had begun it is gone, and it with it */
+                prepare(l, /* start= */ false, l->kind);
+        else if (!was && l->prepares) /* its signal was missed */
+                prepare(l, /* start= */ true, SHUTDOWN_UNKNOWN);
+}
+
+static int on_system_state(sd_bus_message *m, void *userdata, sd_bus_error *reterr_error) {
+        SystemdLogind *l = userdata;
+        const char *state;
+
+        if (sd_bus_message_is_method_error(m, NULL) || sd_bus_message_read(m, "v", "s", &state) < 0)
+                looked(l, l->prepares || l->shutting_down); /* as was known */
+        else
+                looked(l, l->prepares || streq(state, "stopping"));
+        return 0;
+}
+
+static int on_preparing(sd_bus_message *m, void *userdata, sd_bus_error *reterr_error) {
+        SystemdLogind *l = userdata;
+        int preparing = 0;
+
+        if (!sd_bus_message_is_method_error(m, NULL))
+                (void) sd_bus_message_read(m, "v", "b", &preparing);
+        l->prepares = preparing;
+        if (get_property_async(l, &l->look_call, /* of_logind= */ false, "SystemState", on_system_state) < 0)
+                looked(l, l->shutting_down || l->prepares);
+        return 0;
+}
+
+static void look(SystemdLogind *l) {
+        l->prepares = false;
+        if (get_property_async(l, &l->look_call, /* of_logind= */ true, "PreparingForShutdown", on_preparing) < 0)
+                looked(l, l->shutting_down);
+}
+
+static int on_delay_max(sd_bus_message *m, void *userdata, sd_bus_error *reterr_error) {
+        SystemdLogind *l = userdata;
+        uint64_t usec;
+
+        l->delay_call = sd_bus_slot_unref(l->delay_call);
+        if (!sd_bus_message_is_method_error(m, NULL) && sd_bus_message_read(m, "v", "t", &usec) > 0)
+                l->delay_max = usec;
+        return 0;
+}
+
+/* logind was started anew, perhaps with another configuration, and without a shutdown that the one before had only announced. Its
+ * locks are FIFOs and live on, as a rule; the new ones take the place of those without a gap. */
 static int on_owner_changed(sd_bus_message *m, void *userdata, sd_bus_error *reterr_error) {
         SystemdLogind *l = userdata;
         const char *name, *from, *to;
@@ -99,8 +186,13 @@ static int on_owner_changed(sd_bus_message *m, void *userdata, sd_bus_error *ret
         if (sd_bus_message_read(m, "sss", &name, &from, &to) < 0 || to[0] == '\0')
                 return 0;
         for (LogindLock lock = 0; lock < _LOGIND_LOCK_MAX; lock++)
-                if (l->locks[lock].why && l->locks[lock].fd < 0 && !l->locks[lock].call)
+                if (l->locks[lock].why) {
+                        l->locks[lock].call = sd_bus_slot_unref(l->locks[lock].call);
                         lock_ask(l, lock);
+                }
+        (void) get_property_async(l, &l->delay_call, /* of_logind= */ true, "InhibitDelayMaxUSec", on_delay_max);
+        if (!l->unanswered)
+                look(l);
         return 0;
 }
 
@@ -115,10 +207,21 @@ static void kexec_done(SystemdLogind *l, const char *message) {
                 done(message, l->userdata);
 }
 
+/* It may have been taken for all that. */
+static bool is_no_answer(const sd_bus_error *e) {
+        return sd_bus_error_has_name(e, SD_BUS_ERROR_NO_REPLY) || sd_bus_error_has_name(e, SD_BUS_ERROR_TIMEOUT) ||
+               sd_bus_error_has_name(e, "org.freedesktop.DBus.Error.TimedOut");
+}
+
 static int on_kexec(sd_bus_message *m, void *userdata, sd_bus_error *reterr_error) {
         const sd_bus_error *e = sd_bus_message_get_error(m);
+        SystemdLogind *l = userdata;
 
-        kexec_done(userdata, e ? (e->message ? e->message : e->name) : NULL);
+        if (e && is_no_answer(e) && !l->shutting_down) {
+                l->unanswered = true;
+                look(l);
+        } else
+                kexec_done(l, !e || is_no_answer(e) ? NULL : e->message ? e->message : e->name);
         return 0;
 }
 
@@ -210,11 +313,6 @@ static ShutdownKind kind_from_string(const char *type) {
         return streq(type, "kexec") ? SHUTDOWN_KEXEC : SHUTDOWN_COLD;
 }
 
-static void prepare(SystemdLogind *l, bool start, ShutdownKind kind) {
-        l->shutting_down = start;
-        l->events.prepare(start, kind, l->events.userdata);
-}
-
 static int read_metadata(sd_bus_message *m, ShutdownKind *ret) {
         int r;
 
@@ -263,6 +361,7 @@ static int on_job_new(sd_bus_message *m, void *userdata, sd_bus_error *reterr_er
         if (sd_bus_message_read(m, "uos", &id, &path, &unit) < 0 || !streq(unit, "kexec.target"))
                 return 0;
         l->shutting_down = true;
+        l->kind = SHUTDOWN_KEXEC;
         l->events.kexec_begun(l->events.userdata);
         return 0;
 }
@@ -326,6 +425,8 @@ static Logind *systemd_free(Logind *logind) {
         sd_bus_slot_unref(l->job_slot);
         sd_bus_slot_unref(l->removed_slot);
         sd_bus_slot_unref(l->owner_slot);
+        sd_bus_slot_unref(l->delay_call);
+        sd_bus_slot_unref(l->look_call);
         sd_bus_slot_unref(l->kexec_call);
         sd_bus_unref(l->bus);
         free(l);
@@ -340,12 +441,17 @@ static bool systemd_is_shutting_down(Logind *logind) {
         return ((SystemdLogind *) logind)->shutting_down;
 }
 
+static ShutdownKind systemd_get_kind(Logind *logind) {
+        return ((SystemdLogind *) logind)->kind;
+}
+
 static const LogindOps systemd_ops = {
         .kexec = systemd_kexec,
         .hold = systemd_hold,
         .holds = systemd_holds,
         .get_delay_max = systemd_get_delay_max,
         .is_shutting_down = systemd_is_shutting_down,
+        .get_kind = systemd_get_kind,
         .look_for_kexec = systemd_look_for_kexec,
         .free = systemd_free,
 };
@@ -372,6 +478,18 @@ static int listen(SystemdLogind *l) {
         return r;
 }
 
+/* While logind waits for delay locks: the property is there since 256 or so. */
+static ShutdownKind read_kind(SystemdLogind *l) {
+        ShutdownKind kind = SHUTDOWN_UNKNOWN;
+        sd_bus_message *reply = NULL;
+
+        if (sd_bus_get_property(l->bus, LOGIN_NAME, LOGIN_PATH, LOGIN_MANAGER, "PreparingForShutdownWithMetadata", NULL, &reply,
+                                "a{sv}") >= 0)
+                (void) read_metadata(reply, &kind);
+        sd_bus_message_unref(reply);
+        return kind;
+}
+
 static void read_logind(SystemdLogind *l) {
         _cleanup_free_ char *version = NULL;
         int preparing = 0;
@@ -384,7 +502,14 @@ static void read_logind(SystemdLogind *l) {
         if (sd_bus_get_property_trivial(l->bus, LOGIN_NAME, LOGIN_PATH, LOGIN_MANAGER, "PreparingForShutdown", NULL, 'b',
                                         &preparing) >= 0)
                 l->shutting_down = preparing;
-        l->shutting_down = l->shutting_down || system_is_stopping(l) || systemd_look_for_kexec(&l->logind);
+        if (systemd_look_for_kexec(&l->logind)) {
+                l->shutting_down = true;
+                l->kind = SHUTDOWN_KEXEC;
+        } else if (system_is_stopping(l)) {
+                l->shutting_down = true;
+                l->kind = SHUTDOWN_COLD;
+        } else if (l->shutting_down)
+                l->kind = read_kind(l);
 }
 
 int logind_new_systemd(sd_event *event, sd_bus *bus, const LogindEvents *events, Logind **ret) {
@@ -425,6 +550,10 @@ uint64_t logind_get_delay_max(Logind *l) {
 
 bool logind_is_shutting_down(Logind *l) {
         return l && l->ops->is_shutting_down(l);
+}
+
+ShutdownKind logind_get_kind(Logind *l) {
+        return l ? l->ops->get_kind(l) : SHUTDOWN_UNKNOWN;
 }
 
 bool logind_look_for_kexec(Logind *l) {

@@ -36,7 +36,8 @@ typedef struct LogindEvents {
 } LogindEvents;
 
 typedef struct LogindOps {
-        /* Has the host shut down into the loaded kernel. @done: it was accepted, or why not. 0 or -errno. */
+        /* Has the host shut down into the loaded kernel. @done: it was accepted, or why not; where the answer fails to come, that is
+         * what became of it as far as logind and PID 1 can tell. 0 or -errno. */
         int (*kexec)(Logind *logind, logind_done_fn done, void *userdata);
         /* Takes a lock, or with @why NULL releases it. It is asked for and may come later, or never where there is no logind.
          * One that is held with another @why is replaced. */
@@ -44,8 +45,9 @@ typedef struct LogindOps {
         bool (*holds)(Logind *logind, LogindLock lock);
         /* How long logind waits for delay locks (InhibitDelayMaxSec=), usec; 0: not known, or there is no logind. */
         uint64_t (*get_delay_max)(Logind *logind);
-        /* Whether a shutdown is under way, as far as is known. */
+        /* Whether a shutdown is under way, as far as is known, and of what kind. */
         bool (*is_shutting_down)(Logind *logind);
+        ShutdownKind (*get_kind)(Logind *logind);
         /* Whether PID 1 has a job for kexec.target now. Asks, and waits for up to 2 s: for luod's stop, which may come before the
          * news of what it is for. */
         bool (*look_for_kexec)(Logind *logind);
@@ -65,5 +67,7 @@ void logind_hold(Logind *logind, LogindLock lock, const char *why);
 bool logind_holds(Logind *logind, LogindLock lock);
 uint64_t logind_get_delay_max(Logind *logind);
 bool logind_is_shutting_down(Logind *logind);
+/* Only while there is one. */
+ShutdownKind logind_get_kind(Logind *logind);
 bool logind_look_for_kexec(Logind *logind);
 Logind *logind_free(Logind *logind);

@@ -738,18 +738,24 @@ void update_stop(Manager *m, void (*stopped)(Manager *manager, void *userdata), 
 }
 
 void update_restore(Manager *m) {
+        Update *u = &m->update;
+        bool going_down, otherwise;
         UpdateState state;
         UpdateRoad road;
 
         participants_restore(m);
+        /* A shutdown of another kind is not the update's, which then came to nothing. */
+        going_down = logind_is_shutting_down(m->logind);
+        otherwise = going_down && logind_get_kind(m->logind) == SHUTDOWN_COLD;
         if (record_read(m, &state, &road)) {
-                m->update.road = road;
-                if (logind_is_shutting_down(m->logind))
-                        m->update.state = UPDATE_SHUTTING_DOWN;
+                u->road = road;
+                if (going_down && !otherwise)
+                        u->state = UPDATE_SHUTTING_DOWN;
                 else
-                        m->update.interrupted = true;
+                        u->interrupted = true;
         } else if (reports_under_way(m)) /* of which only the report is left */
-                m->update.interrupted = !logind_is_shutting_down(m->logind);
+                u->interrupted = !going_down || otherwise;
+        u->shut_down_otherwise = otherwise;
         protect_start(m);
 }
 
@@ -757,8 +763,8 @@ void update_resume(Manager *m) {
         if (!m->update.interrupted)
                 return;
         m->update.interrupted = false;
-        update_end(m, UPDATE_RESULT_CANCELLED, FAILURE_UPDATE_CANCELLED,
-                   "luod died while the update was under way, and is back; the host is as before");
+        update_end(m, UPDATE_RESULT_CANCELLED, FAILURE_UPDATE_CANCELLED, "luod died while the update was under way, and %s",
+                   m->update.shut_down_otherwise ? "the host is being shut down otherwise" : "is back; the host is as before");
 }
 
 void update_done(Manager *m) {

@@ -50,6 +50,7 @@ typedef struct Update {
         sd_event_source *defer;    /* looks who is still waited for */
         char **drop_unclaimed;     /* names, NULL-terminated; or NULL */
         bool interrupted;          /* a luod before this one had begun it, and nobody was told yet that it is over */
+        bool shut_down_otherwise;  /* and the host is being shut down meanwhile, not for it */
         bool carry;                /* sessions that nobody has claimed are carried first */
         bool renewing;             /* the renewals that luod does by itself are under way */
         update_done_fn done;       /* NULL: nobody waits */

@@ -53,6 +53,10 @@ static bool fake_is_shutting_down(Logind *l) {
         return connection_of(l)->fake->shutting_down;
 }
 
+static ShutdownKind fake_get_kind(Logind *l) {
+        return connection_of(l)->fake->kind;
+}
+
 static bool fake_look_for_kexec(Logind *l) {
         return connection_of(l)->fake->kexec_queued;
 }
@@ -73,6 +77,7 @@ static const LogindOps fake_ops = {
         .holds = fake_holds,
         .get_delay_max = fake_get_delay_max,
         .is_shutting_down = fake_is_shutting_down,
+        .get_kind = fake_get_kind,
         .look_for_kexec = fake_look_for_kexec,
         .free = fake_free,
 };
@@ -102,6 +107,7 @@ void fake_logind_answer(FakeLogind *f) {
 
 void fake_logind_prepare(FakeLogind *f, bool start, ShutdownKind kind) {
         f->shutting_down = start;
+        f->kind = kind;
         f->connection->events.prepare(start, kind, f->connection->events.userdata);
 }
 

@@ -9,6 +9,7 @@ typedef struct FakeLogind {
         char *held[_LOGIND_LOCK_MAX]; /* why; NULL: not held */
         uint64_t delay_max;           /* usec */
         bool shutting_down;
+        ShutdownKind kind;            /* of that */
         bool kexec_queued;            /* PID 1 has the job, and luod has not heard of it */
         const char *refusal;          /* what a kexec is answered with; NULL: it is taken */
         bool silent;                  /* it is not answered before fake_logind_answer() */

@@ -878,6 +878,24 @@ static void test_luod_dies_when_logind_has_it(void **state) {
         assert_null(w->logind.held[LOGIND_BLOCK]);
 }
 
+static void test_luod_dies_and_the_host_goes_down_otherwise(void **state) {
+        World *w = *state;
+        Call call = CALL_NULL;
+        int lock = -EBADF;
+
+        assert_success(w, inhibit_as(w, ROOT, "a", "b", "delay", &lock));
+        start_update(w, LONG, false, &call);
+        call_done(&call);
+        world_kill(w);
+        w->logind.shutting_down = true;
+        w->logind.kind = SHUTDOWN_COLD;
+        assert_int_equal(world_start(w), 0);
+        assert_state(w, "idle"); /* it is not this update's, which is over */
+        safe_close(lock);
+        world_settle(w);
+        assert_int_equal(w->logind.n_kexecs, 0);
+}
+
 /* --- ProtectReboot= */
 
 static void test_reboot_that_would_lose_is_forbidden(void **state) {
@@ -954,6 +972,7 @@ int main(void) {
                 T(test_stop_ends_an_update),
                 T(test_luod_dies_while_preparing),
                 T(test_luod_dies_when_logind_has_it),
+                T(test_luod_dies_and_the_host_goes_down_otherwise),
                 T(test_reboot_that_would_lose_is_forbidden),
         };
 
