@@ -93,6 +93,27 @@ kexec_hard() {
         sleep infinity
 }
 
+# The shutdown that follows ends in the firmware and not in a kexec, and that is what the test is about. Where it is not
+# said, a cold restart of the guest fails the test.
+cold_boot_is_meant() {
+        mkdir -p /run/vm
+        : >/run/vm/cold
+}
+
+# outside_time: microseconds, by a clock that knows nothing of what happens to this machine. It is the host's.
+outside_time() {
+        local dir port time
+
+        for dir in /sys/class/virtio-ports/*; do
+                [[ $(<"$dir/name") != luod.clock ]] || port=/dev/${dir##*/}
+        done
+        exec {clock}<>"$port"
+        echo >&"$clock"
+        read -r -t 10 -u "$clock" time || fail "the host does not tell the time"
+        exec {clock}>&-
+        printf '%s\n' "$time"
+}
+
 # boot_id: differs in every boot.
 boot_id() {
         cat /proc/sys/kernel/random/boot_id
