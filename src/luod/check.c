@@ -417,10 +417,9 @@ static void check_target(Manager *m, Finding *f) {
                 check_luods_target(view.record, f);
 }
 
-/* What goes over the next live update. */
-static unsigned count_outgoing(Manager *m, FileKind kind, const char **ret_session) {
+unsigned manager_count_outgoing(const Manager *m, FileKind kind, const char **ret_session) {
+        const Session *s;
         unsigned n = 0;
-        Session *s;
 
         LIST_FOREACH(&m->state.sessions, Session, link, s)
                 for (size_t i = 0; s->record.direction == DIRECTION_OUTGOING && i < s->n_files; i++)
@@ -439,12 +438,12 @@ static bool is_kernel_that_runs(const TargetRecord *r) {
 }
 
 /* Of a single file without a handler the next kernel takes back nothing at all. Which handlers a kernel has beside the one
- * for files in memory its image does not tell. */
+ * for files in memory its image tells only as far as they have names that luod knows. */
 static void check_files(Manager *m, Finding *f) {
         const TargetView view = target_look(m);
         const char *session = NULL;
-        unsigned n_memory = count_outgoing(m, FILE_KIND_MEMFD, &session),
-                 n_others = count_outgoing(m, FILE_KIND_OTHER, &session);
+        unsigned n_memory = manager_count_outgoing(m, FILE_KIND_MEMFD, &session),
+                 n_others = manager_count_outgoing(m, FILE_KIND_OTHER, &session);
 
         if (n_memory > 0 && view.record &&
             (view.record->luo == KNOWLEDGE_NO || view.record->memfd == KNOWLEDGE_NO))
@@ -458,6 +457,15 @@ static void check_files(Manager *m, Finding *f) {
                 finding(f, FINDING_BLOCKS, "files", "Load another one ('luoctl load --kernel=FILE').",
                         "%u files that are not in memory are kept, and the kernel that is loaded has no handlers at all.",
                         n_others);
+        else if (view.record && view.record->handlers == KNOWLEDGE_NO)
+                finding(f, FINDING_BLOCKS, "files", "Load one that has it ('luoctl load', the one that runs, has).",
+                        "%u files that are not in memory are kept, in session '%s' for one, and the kernel that is loaded, %s, lacks "
+                        "the handler '%s' of this one: it can give back nothing at all.",
+                        n_others, session, release_of(view.record), view.record->lacks);
+        else if (view.record && view.record->handlers == KNOWLEDGE_YES && !is_kernel_that_runs(view.record))
+                finding(f, FINDING_OK, "files", "",
+                        "%u files that are not in memory are kept, and the kernel that is loaded, %s, has the handlers of this one.",
+                        n_others, release_of(view.record));
         else if (is_kernel_that_runs(view.record))
                 finding(f, FINDING_OK, "files", "",
                         "%u files that are not in memory are kept, and the kernel that runs comes next.",

@@ -30,4 +30,7 @@ size_t manager_check(Manager *manager, Finding ret[static FINDINGS_MAX]);
 int manager_check_blocking(
                 Manager *manager, const char *const *drop_unclaimed, bool before_renewal, bool carry, Failure *ret);
 
+/* Files of that kind that go over the next live update; if there are some, *ret_session has one of them. */
+unsigned manager_count_outgoing(const Manager *manager, FileKind kind, const char **ret_session);
+
 const char *finding_severity_to_string(FindingSeverity severity);

@@ -76,9 +76,33 @@ static bool copy_until(const char *p, const char *limit, char end, char *ret, si
         return true;
 }
 
+/* What every kernel with LUO names. */
+static const char *const formats[] = { "kho-v", "luo-v", "luo-session-v", "luo-flb-v", "memfd-v" };
+
+/* Handlers of other files, as the series that bring them name them: all that is not one of the formats. The last is the test
+ * handler of kernel-patches/7.3. */
+static const char *const handlers[] = { "vfio-pci-v", "iommufd-v", "luo-" };
+
+static bool begins_with_one_of(const char *abi, const char *const *prefixes, size_t n) {
+        for (size_t i = 0; i < n; i++)
+                if (strncmp(abi, prefixes[i], strlen(prefixes[i])) == 0)
+                        return true;
+        return false;
+}
+
+static bool abi_is_format(const char *abi) {
+        return begins_with_one_of(abi, formats, ARRAY_SIZE(formats));
+}
+
 static bool abi_concerns_us(const char *abi) {
-        return strncmp(abi, "kho-v", 5) == 0 || strncmp(abi, "luo-", 4) == 0 ||
-               strncmp(abi, "memfd-v", 7) == 0;
+        return abi_is_format(abi) || begins_with_one_of(abi, handlers, ARRAY_SIZE(handlers));
+}
+
+static bool has_abi(const KernelImage *image, const char *abi) {
+        for (uint32_t i = 0; i < image->n_abis; i++)
+                if (streq(image->abis[i], abi))
+                        return true;
+        return false;
 }
 
 static void add_abi(KernelImage *image, const char *p, size_t n) {
@@ -90,10 +114,7 @@ static void add_abi(KernelImage *image, const char *p, size_t n) {
         abi[n] = '\0';
         if (!abi_concerns_us(abi))
                 return;
-        for (uint32_t i = 0; i < image->n_abis; i++)
-                if (streq(image->abis[i], abi))
-                        return;
-        if (image->n_abis < KERNEL_ABIS_MAX)
+        if (image->n_abis < KERNEL_ABIS_MAX && !has_abi(image, abi))
                 memcpy(image->abis[image->n_abis++], abi, n + 1);
 }
 
@@ -626,7 +647,6 @@ int kernel_image_read(int fd, const char *boot_dir, KernelImage *ret) {
 
 /* The kernels compare these strings as a whole, so each has one version of a format. */
 Knowledge kernel_image_same_abi(const KernelImage *image, const KernelImage *ours, bool memfd) {
-        static const char *const formats[] = { "kho-v", "luo-v", "luo-session-v", "luo-flb-v", "memfd-v" };
         Knowledge all = image->unpacked && ours->unpacked ? KNOWLEDGE_YES : KNOWLEDGE_UNKNOWN;
 
         for (size_t i = 0; i < ARRAY_SIZE(formats) - !memfd; i++) {
@@ -638,6 +658,30 @@ Knowledge kernel_image_same_abi(const KernelImage *image, const KernelImage *our
                         all = KNOWLEDGE_UNKNOWN; /* one has it and the other not: is it needed? */
         }
         return find_abi(ours, "luo-v") ? all : KNOWLEDGE_UNKNOWN;
+}
+
+Knowledge kernel_image_same_handlers(
+                const KernelImage *image, const KernelImage *ours, char ret_missing[static KERNEL_ABI_LENGTH_MAX + 1]) {
+        const char *missing = NULL;
+        unsigned n = 0, n_missing = 0;
+
+        if (!image->unpacked || !ours->unpacked)
+                return KNOWLEDGE_UNKNOWN;
+        for (uint32_t i = 0; i < ours->n_abis; i++) {
+                if (abi_is_format(ours->abis[i]))
+                        continue;
+                n++;
+                if (has_abi(image, ours->abis[i]))
+                        continue;
+                if (n_missing++ == 0)
+                        missing = ours->abis[i];
+        }
+        if (n == 0 || (n_missing > 0 && n_missing < n))
+                return KNOWLEDGE_UNKNOWN;
+        if (n_missing == 0)
+                return KNOWLEDGE_YES;
+        (void) strcpy(ret_missing, missing);
+        return KNOWLEDGE_NO;
 }
 
 bool kernel_image_is_switched_on(const KernelImage *image, const char *cmdline) {

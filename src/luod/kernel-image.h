@@ -49,7 +49,8 @@ typedef struct KernelImage {
         KernelSwitch built_in_kho, built_in_liveupdate; /* by the command line that is built in */
         bool cmdline_override;                          /* and that one is the only one that counts */
 
-        /* What it calls its formats: "kho-v4", "luo-v5", "memfd-v2", … (include/linux/kho/abi). Complete if unpacked. */
+        /* What it calls its formats: "kho-v4", "luo-v5", "memfd-v2", … (include/linux/kho/abi), and its handlers for
+         * files that are not in memory. Complete if unpacked. */
         char abis[KERNEL_ABIS_MAX][KERNEL_ABI_LENGTH_MAX + 1];
         uint32_t n_abis;
 } KernelImage;
@@ -70,6 +71,11 @@ void kernel_image_add_config(KernelImage *image, const char *text, size_t n);
 /* Whether @image understands what a kernel that calls its formats as @ours does hands over: the core formats,
  * and with @memfd those for files in memory. */
 Knowledge kernel_image_same_abi(const KernelImage *image, const KernelImage *ours, bool memfd);
+
+/* Whether @image has the handlers that the kernel @ours has for files that are not in memory, as far as kernels name them
+ * ("vfio-pci-v1"): all of them, none (then *ret_missing is the first), or it can't be told: some, or @ours names none. */
+Knowledge kernel_image_same_handlers(
+                const KernelImage *image, const KernelImage *ours, char ret_missing[static KERNEL_ABI_LENGTH_MAX + 1]);
 
 /* Whether it will have LUO switched on with that command line: kho= and liveupdate=. Whether it has LUO at all is another
  * question. */

@@ -12,11 +12,11 @@ static const char *const states[_TARGET_STATE_MAX] = {
 int target_record_encode(const TargetRecord *r, char **ret) {
         if (asprintf(
                     ret,
-                    "luod-next-kernel 1\nboot-id %s\nstate %s\nrelease %s\nluo %s\nmemfd %s\nabi %s\nswitched-on %s\n"
+                    "luod-next-kernel 1\nboot-id %s\nstate %s\nrelease %s\nluo %s\nmemfd %s\nabi %s\nhandlers %s\nlacks %s\nswitched-on %s\n"
                     "forced %s\ntimestamp %" PRIu64 "\ncommand-line %s\nend\n",
                     r->boot_id, states[r->state], r->release, knowledge_to_string(r->luo),
-                    knowledge_to_string(r->memfd), knowledge_to_string(r->abi), yes_no(r->switched_on),
-                    yes_no(r->forced), r->timestamp, r->cmdline) < 0)
+                    knowledge_to_string(r->memfd), knowledge_to_string(r->abi),
+                    knowledge_to_string(r->handlers), r->lacks, yes_no(r->switched_on), yes_no(r->forced), r->timestamp, r->cmdline) < 0)
                 return -ENOMEM;
         return 0;
 }
@@ -52,6 +52,14 @@ static bool take_state(const char **p, TargetState *ret) {
         return false;
 }
 
+/* A luod that was updated meanwhile finds the record of one that did not know them. */
+static bool take_handlers(const char **p, TargetRecord *ret) {
+        ret->handlers = KNOWLEDGE_UNKNOWN;
+        if (strncmp(*p, "handlers", strlen("handlers")) != 0)
+                return true;
+        return take_knowledge(p, "handlers", &ret->handlers) && lines_take(p, "lacks", ret->lacks, sizeof(ret->lacks));
+}
+
 int target_record_decode(const char *text, TargetRecord *ret) {
         TargetRecord r = {};
         const char *p = text;
@@ -61,7 +69,7 @@ int target_record_decode(const char *text, TargetRecord *ret) {
             !lines_take(&p, "boot-id", r.boot_id, sizeof(r.boot_id)) || !take_state(&p, &r.state) ||
             !lines_take(&p, "release", r.release, sizeof(r.release)) || !take_knowledge(&p, "luo", &r.luo) ||
             !take_knowledge(&p, "memfd", &r.memfd) || !take_knowledge(&p, "abi", &r.abi) ||
-            !take_bool(&p, "switched-on", &r.switched_on) || !take_bool(&p, "forced", &r.forced) ||
+            !take_handlers(&p, &r) || !take_bool(&p, "switched-on", &r.switched_on) || !take_bool(&p, "forced", &r.forced) ||
             !lines_take_u64(&p, "timestamp", &r.timestamp) ||
             !lines_take(&p, "command-line", r.cmdline, sizeof(r.cmdline)) ||
             (!streq(p, "end\n") && !streq(p, "end"))) /* read_small_file() cuts off the newline */

@@ -14,13 +14,15 @@
  *   luo yes
  *   memfd yes
  *   abi unknown
+ *   handlers no
+ *   lacks vfio-pci-v1
  *   switched-on yes
  *   forced no
  *   timestamp 1764061679000000
  *   command-line root=/dev/vda kho=on liveupdate=on
  *   end
  *
- * All keys, in this order. The kernel itself tells only that something is loaded. */
+ * All keys, in this order; an older luod did not write "handlers" and "lacks". The kernel itself tells only that something is loaded. */
 
 typedef enum TargetState {
         TARGET_LOADING, /* it was asked for; what came of it is not known */
@@ -35,6 +37,8 @@ typedef struct TargetRecord {
         char release[KERNEL_RELEASE_MAX + 1]; /* "": unknown */
         Knowledge luo, memfd;                 /* as in KernelImage */
         Knowledge abi;                        /* whether its formats are those of this kernel */
+        Knowledge handlers;                   /* whether it has those of this kernel for files that are not in memory */
+        char lacks[KERNEL_ABI_LENGTH_MAX + 1]; /* with handlers=no: one that it has not; "" otherwise */
         bool switched_on;                     /* kho=on liveupdate=on */
         bool forced;
         uint64_t timestamp;               /* usec, CLOCK_REALTIME */

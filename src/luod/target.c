@@ -6,6 +6,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "check.h"
 #include "job.h"
 #include "manager.h"
 #include "target.h"
@@ -147,7 +148,7 @@ static const char *release_or(const KernelImage *image, const char *otherwise) {
 
 static int refuse_what_would_lose(const Manager *m, const Loading *l, Failure *ret) {
         static const char force[] = "; with the option 'force' it is loaded all the same";
-        const char *release = release_or(&l->image, "without a name");
+        const char *release = release_or(&l->image, "without a name"), *session = NULL;
 
         if (l->record.luo == KNOWLEDGE_NO)
                 return failure_set(ret, FAILURE_KERNEL_UNFIT,
@@ -165,6 +166,11 @@ static int refuse_what_would_lose(const Manager *m, const Loading *l, Failure *r
                                    "Kernel %s does not understand what this one hands over: the versions of "
                                    "their formats differ, so it could give back nothing at all%s",
                                    release, force);
+        if (l->record.handlers == KNOWLEDGE_NO && manager_count_outgoing(m, FILE_KIND_OTHER, &session) > 0)
+                return failure_set(ret, FAILURE_KERNEL_UNFIT,
+                                   "Kernel %s lacks the handler '%s' of this one, and in session '%s' files are kept "
+                                   "that are not in memory: it could give back nothing at all%s",
+                                   release, l->record.lacks, session, force);
         if (!l->record.switched_on)
                 return failure_set(ret, FAILURE_CMDLINE_UNFIT,
                                    "With this command line kernel %s would not have the Live Update "
@@ -202,18 +208,6 @@ static void read_own_image(const Loading *l, const struct utsname *uts, KernelIm
                 *ret = (KernelImage) KERNEL_IMAGE_NULL;
 }
 
-static Knowledge compare_formats(const Loading *l, const KernelImage *image) {
-        KernelImage ours = KERNEL_IMAGE_NULL;
-        struct utsname uts;
-
-        if (uname(&uts) < 0)
-                return KNOWLEDGE_UNKNOWN;
-        if (image->version[0] && streq(image->release, uts.release) && streq(image->version, uts.version))
-                return KNOWLEDGE_YES; /* it is this very kernel */
-        read_own_image(l, &uts, &ours);
-        return kernel_image_same_abi(image, &ours, /* memfd= */ true);
-}
-
 static int check_initrd(int fd) {
         struct stat st;
 
@@ -224,8 +218,25 @@ static int check_initrd(int fd) {
 
 typedef struct Look {
         KernelImage image;
-        Knowledge abi;
+        Knowledge abi, handlers;
+        char lacks[KERNEL_ABI_LENGTH_MAX + 1];
 } Look;
+
+static void compare_with_own(const Loading *l, Look *look) {
+        KernelImage ours = KERNEL_IMAGE_NULL;
+        const KernelImage *image = &look->image;
+        struct utsname uts;
+
+        if (uname(&uts) < 0)
+                return;
+        if (image->version[0] && streq(image->release, uts.release) && streq(image->version, uts.version)) {
+                look->abi = look->handlers = KNOWLEDGE_YES; /* it is this very kernel */
+                return;
+        }
+        read_own_image(l, &uts, &ours);
+        look->abi = kernel_image_same_abi(image, &ours, /* memfd= */ true);
+        look->handlers = kernel_image_same_handlers(image, &ours, look->lacks);
+}
 
 /* values: a Look. -ENODATA: the initrd is none. */
 static void look_at_images(void *arg, WorkerReply *reply) {
@@ -240,7 +251,7 @@ static void look_at_images(void *arg, WorkerReply *reply) {
         if (reply->error < 0)
                 return;
         if (look.image.kind == KERNEL_IMAGE_BZIMAGE)
-                look.abi = compare_formats(l, &look.image);
+                compare_with_own(l, &look);
         memcpy(reply->values, &look, sizeof(look));
 }
 
@@ -434,6 +445,8 @@ static void on_looked(WorkerReply *reply, void *userdata) {
         record->luo = image->luo;
         record->memfd = image->memfd;
         record->abi = look.abi;
+        record->handlers = look.handlers;
+        (void) snprintf(record->lacks, sizeof(record->lacks), "%s", look.lacks);
         record->switched_on = kernel_image_is_switched_on(image, record->cmdline);
         if (judge(m, l, &l->job.failure) < 0) {
                 loading_end(l, &l->job.failure);

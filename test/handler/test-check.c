@@ -217,6 +217,12 @@ static void test_files_without_a_handler_are_told(void **state) {
         assert_finding(w, "files", FINDING_OK, "the kernel that runs comes next");
         record->release[0] = '\0';
         assert_finding(w, "files", FINDING_WARNING, "'vm1'");
+        record->handlers = KNOWLEDGE_YES;
+        assert_finding(w, "files", FINDING_OK, "has the handlers of this one");
+        record->handlers = KNOWLEDGE_NO;
+        (void) strcpy(record->lacks, "vfio-pci-v1");
+        assert_finding(w, "files", FINDING_BLOCKS, "lacks the handler 'vfio-pci-v1'");
+        assert_finding(w, "files", FINDING_BLOCKS, "'vm1'");
         record->luo = KNOWLEDGE_NO;
         assert_finding(w, "files", FINDING_BLOCKS, "1 files in memory");
         w->kexec.loaded = false;

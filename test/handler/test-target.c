@@ -2,6 +2,7 @@
 #include <elf.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/utsname.h>
 #include <unistd.h>
@@ -245,6 +246,28 @@ static void test_what_would_lose_everything_needs_force(void **state) {
         }
 }
 
+static void test_lack_of_a_handler_counts_when_it_is_needed(void **state) {
+        static const char *const abis_vfio[] = { "kho-v4", "luo-v5", "memfd-v2", "vfio-pci-v1", NULL };
+        static const Recipe vfio_kernel = { .packing = PACK_GZIP, .config = CONFIG_LUO, .abis = abis_vfio };
+        _cleanup_(closep) int memfd = make_memfd("hello"), event = eventfd(0, EFD_CLOEXEC);
+        World *w = *state;
+
+        install_own(w, &vfio_kernel);
+        assert_success(w, create(w, ROOT, "vm1"));
+        assert_success(w, preserve(w, ROOT, "vm1", 1, memfd));
+        assert_success(w, load(w, &luo_kernel));
+
+        w->kernel.keeps_eventfds = true;
+        assert_success(w, preserve(w, ROOT, "vm1", 2, event));
+        assert_refused(w, "KernelUnfit", load(w, &luo_kernel));
+        assert_non_null(strstr(w->error_message, "'vfio-pci-v1'"));
+        assert_non_null(strstr(w->error_message, "'vm1'"));
+        assert_success(w, load(w, &vfio_kernel));
+        assert_success(w, load_with(w, ROOT, &luo_kernel, CMDLINE, /* force= */ true));
+        world_restart(w);
+        assert_string_equal(target_look(w->manager).record->lacks, "vfio-pci-v1");
+}
+
 static int load_with_option(World *w, int kernel, const char *option, const char *value) {
         sd_bus_message *m = manager_message(w, ROOT, "LoadKernel");
 
@@ -421,6 +444,7 @@ int main(void) {
                 TEST(test_only_root_decides),
                 TEST(test_what_is_no_kernel_is_refused_even_by_force),
                 TEST(test_what_would_lose_everything_needs_force),
+                TEST(test_lack_of_a_handler_counts_when_it_is_needed),
                 TEST(test_arguments_that_cannot_be_are_refused),
                 TEST(test_what_the_kernel_refuses_is_said_in_words),
                 TEST(test_restarted_luod_knows_what_it_loaded),

@@ -304,6 +304,36 @@ static void test_formats_are_compared(void **state) {
         assert_int_equal(kernel_image_same_abi(&nothing, &nothing, true), KNOWLEDGE_UNKNOWN);
 }
 
+static void test_handlers_are_compared_as_far_as_they_have_names(void **state) {
+        static const char *const two[] = { "kho-v4", "luo-v5", "memfd-v2", "vfio-pci-v1", "luo-test-file-v1", NULL },
+                          *const other[] = { "kho-v4", "luo-v5", "memfd-v2", "vfio-pci-v2", NULL },
+                          *const one[] = { "kho-v4", "luo-v5", "memfd-v2", "iommufd-v1", "luo-test-file-v1", NULL };
+        Recipe two_r = { .packing = PACK_GZIP, .abis = two }, other_r = { .packing = PACK_GZIP, .abis = other },
+               one_r = { .packing = PACK_GZIP, .abis = one }, none_r = { .packing = PACK_GZIP, .abis = abis_73 };
+        KernelImage with_two, with_other, with_one, with_none, nothing = KERNEL_IMAGE_NULL;
+        char missing[KERNEL_ABI_LENGTH_MAX + 1] = "";
+
+        if (!packing_is_possible(PACK_GZIP))
+                skip();
+        with_two = parse_recipe(&two_r);
+        with_other = parse_recipe(&other_r);
+        with_one = parse_recipe(&one_r);
+        with_none = parse_recipe(&none_r);
+        assert_int_equal(kernel_image_same_handlers(&with_two, &with_two, missing), KNOWLEDGE_YES);
+        assert_int_equal(kernel_image_same_handlers(&with_two, &with_none, missing), KNOWLEDGE_UNKNOWN);
+        assert_int_equal(kernel_image_same_handlers(&with_one, &with_two, missing), KNOWLEDGE_UNKNOWN);
+        assert_int_equal(kernel_image_same_handlers(&nothing, &with_two, missing), KNOWLEDGE_UNKNOWN);
+        assert_int_equal(kernel_image_same_handlers(&with_two, &nothing, missing), KNOWLEDGE_UNKNOWN);
+        assert_string_equal(missing, "");
+        assert_int_equal(kernel_image_same_handlers(&with_none, &with_two, missing), KNOWLEDGE_NO);
+        assert_string_equal(missing, "vfio-pci-v1");
+        assert_int_equal(kernel_image_same_handlers(&with_none, &with_other, missing), KNOWLEDGE_NO);
+        assert_string_equal(missing, "vfio-pci-v2");
+        assert_int_equal(kernel_image_same_handlers(&with_two, &with_other, missing), KNOWLEDGE_NO);
+        /* They are no formats of the core's. */
+        assert_int_equal(kernel_image_same_abi(&with_none, &with_two, true), KNOWLEDGE_YES);
+}
+
 static void test_built_in_command_line_counts(void **state) {
         static const char plain
                 [] = "CONFIG_PRINTK=y\nCONFIG_CMDLINE_BOOL=y\nCONFIG_CMDLINE=\"x=\\\"a b\\\" kho=on liveupdate=1\"\n",
@@ -339,6 +369,7 @@ int main(void) {
                 cmocka_unit_test(test_damage_does_no_harm),
                 cmocka_unit_test(test_file_is_read_from_its_beginning_and_its_config_from_beside),
                 cmocka_unit_test(test_formats_are_compared),
+                cmocka_unit_test(test_handlers_are_compared_as_far_as_they_have_names),
                 cmocka_unit_test(test_built_in_command_line_counts),
         };
 

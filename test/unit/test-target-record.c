@@ -15,6 +15,8 @@ static const TargetRecord example = {
         .luo = KNOWLEDGE_YES,
         .memfd = KNOWLEDGE_NO,
         .abi = KNOWLEDGE_UNKNOWN,
+        .handlers = KNOWLEDGE_NO,
+        .lacks = "vfio-pci-v1",
         .switched_on = true,
         .timestamp = 1764061679000000,
         .cmdline = "root=/dev/vda \"x=y z\" kho=on liveupdate=on end",
@@ -27,6 +29,8 @@ static void assert_same(const TargetRecord *a, const TargetRecord *b) {
         assert_int_equal(a->luo, b->luo);
         assert_int_equal(a->memfd, b->memfd);
         assert_int_equal(a->abi, b->abi);
+        assert_int_equal(a->handlers, b->handlers);
+        assert_string_equal(a->lacks, b->lacks);
         assert_int_equal(a->switched_on, b->switched_on);
         assert_int_equal(a->forced, b->forced);
         assert_int_equal(a->timestamp, b->timestamp);
@@ -87,11 +91,28 @@ static void test_what_is_not_known_is_refused(void **state) {
         }
 }
 
+static void test_one_of_an_older_luod_is_read(void **state) {
+        static const char lines[] = "handlers no\nlacks vfio-pci-v1\n";
+        TargetRecord back, older = example;
+        char *text = NULL, *p;
+
+        assert_int_equal(target_record_encode(&example, &text), 0);
+        p = strstr(text, lines);
+        assert_non_null(p);
+        memmove(p, p + strlen(lines), strlen(p + strlen(lines)) + 1);
+        assert_int_equal(target_record_decode(text, &back), 0);
+        free(text);
+        older.handlers = KNOWLEDGE_UNKNOWN;
+        older.lacks[0] = '\0';
+        assert_same(&back, &older);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_what_was_written_is_read),
                 cmocka_unit_test(test_every_truncation_is_refused),
                 cmocka_unit_test(test_what_is_not_known_is_refused),
+                cmocka_unit_test(test_one_of_an_older_luod_is_read),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
