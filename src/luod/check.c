@@ -230,14 +230,18 @@ static bool is_exempt(const Session *s, const Exempt *exempt) {
 }
 
 static void check_incoming(Manager *m, const Exempt *exempt, Finding *f) {
-        Names names = { .max = 5 };
+        Names names = { .max = 5 }, renewed = { .max = 5 };
         Session *s;
 
         LIST_FOREACH(&m->state.sessions, Session, link, s)
-                if (s->record.direction == DIRECTION_INCOMING && !is_exempt(s, exempt))
-                        names_add(&names, s->record.name, "");
-        if (names.n == 0)
+                if (s->record.direction == DIRECTION_INCOMING)
+                        names_add(is_exempt(s, exempt) ? &renewed : &names, s->record.name, "");
+        if (names.n == 0 && renewed.n == 0)
                 finding(f, FINDING_OK, "incoming", "", "No session of the last live update is left unfinished.");
+        else if (names.n == 0)
+                finding(f, FINDING_OK, "incoming", "",
+                        "Of the last live update %s %s left, which the next one begins by keeping anew.", names_end(&renewed),
+                        renewed.n == 1 ? "is" : "are");
         else
                 finding(f, FINDING_BLOCKS, "incoming",
                         "Have its owner claim and finish it, or keep it: 'luoctl renew SESSION' what is in use, 'luoctl carry "
@@ -503,9 +507,9 @@ static size_t check_all(Manager *m, const Exempt *exempt, Finding ret[static FIN
 }
 
 size_t manager_check(Manager *m, Finding ret[static FINDINGS_MAX]) {
-        static const Exempt none = {};
+        static const Exempt exempt = { .auto_renewed = true };
 
-        return check_all(m, &none, ret);
+        return check_all(m, &exempt, ret);
 }
 
 int manager_check_blocking(

@@ -178,6 +178,28 @@ static void test_unfinished_sessions_block_and_are_named(void **state) {
         assert_finding(w, "incoming", FINDING_OK, "");
 }
 
+static void test_what_luod_renews_itself_does_not_block(void **state) {
+        World *w = *state;
+        int fd;
+
+        assert_success(w, create_auto_renewed(w, ROOT, "daily"));
+        assert_success(w, create(w, ROOT, "other"));
+        world_update(w);
+        assert_finding(w, "incoming", FINDING_BLOCKS, "'other' of the last live update is not finished");
+        assert_success(w, finish(w, ROOT, "other"));
+        assert_finding(w, "incoming", FINDING_OK, "'daily'");
+
+        /* Claimed, too. */
+        fd = make_memfd("more");
+        assert_success(w, renew(w, ROOT, "daily"));
+        assert_success(w, preserve(w, ROOT, "daily", 1, fd));
+        safe_close(fd);
+        world_update(w);
+        assert_success(w, retrieve(w, ROOT, "daily", 1, &fd));
+        safe_close(fd);
+        assert_finding(w, "incoming", FINDING_OK, "'daily'");
+}
+
 /* --- target */
 
 static void test_kernel_that_could_be_loaded_is_told(void **state) {
@@ -289,6 +311,7 @@ int main(void) {
                 TEST(test_memory_that_gets_scarce_is_told),
                 TEST(test_sessions_without_a_living_owner_are_named),
                 TEST(test_unfinished_sessions_block_and_are_named),
+                TEST(test_what_luod_renews_itself_does_not_block),
                 TEST(test_kernel_that_could_be_loaded_is_told),
                 TEST(test_files_without_a_handler_are_told),
                 TEST(test_update_is_blocked_by_what_would_be_lost),
