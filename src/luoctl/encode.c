@@ -274,6 +274,30 @@ int encode_inhibitors(const Inhibitors *inhibitors, JsonMode mode, char **ret) {
         return print(a, mode, ret);
 }
 
+/* "user" is null for all users together, "limit" where there is none. */
+static json_object *new_quota_row(const QuotaRow *row) {
+        _cleanup_(json_putp) json_object *o = json_object_new_object();
+
+        if (!o || (row->uid == QUOTA_ALL_USERS ? json_object_object_add(o, "user", NULL) : add_u64(o, "user", row->uid)) < 0 ||
+            add_string(o, "resource", row->resource) < 0 || add_string(o, "unit", row->unit) < 0 ||
+            add_u64(o, "used", row->used) < 0 ||
+            (row->limit == QUOTA_NO_LIMIT ? json_object_object_add(o, "limit", NULL) : add_u64(o, "limit", row->limit)) < 0 ||
+            add_string(o, "key", row->key) < 0)
+                return NULL;
+        return TAKE_PTR(o);
+}
+
+int encode_quota(const QuotaRows *rows, JsonMode mode, char **ret) {
+        _cleanup_(json_putp) json_object *a = json_object_new_array();
+
+        if (!a)
+                return -ENOMEM;
+        for (size_t i = 0; i < rows->n_items; i++)
+                if (append(a, new_quota_row(&rows->items[i])) < 0)
+                        return -ENOMEM;
+        return print(a, mode, ret);
+}
+
 static json_object *new_finding(const Finding *f) {
         _cleanup_(json_putp) json_object *o = json_object_new_object();
 

@@ -27,6 +27,7 @@ int encode_session(const SessionInfo *info, JsonMode mode, char **ret);
 int encode_identification(const IdentificationInfo *info, JsonMode mode, char **ret);
 int encode_session_rows(const SessionRows *rows, JsonMode mode, char **ret);
 int encode_inhibitors(const Inhibitors *inhibitors, JsonMode mode, char **ret);
+int encode_quota(const QuotaRows *rows, JsonMode mode, char **ret);
 int encode_findings(const Findings *findings, JsonMode mode, char **ret);
 
 /* The session that `create` made. */

@@ -636,3 +636,36 @@ int inhibitors_read(sd_bus_message *m, Inhibitors *l) {
 
         return r < 0 ? r : exit_container(m);
 }
+
+void quota_rows_done(QuotaRows *l) {
+        for (size_t i = 0; i < l->n_items; i++) {
+                free(l->items[i].resource);
+                free(l->items[i].unit);
+                free(l->items[i].key);
+        }
+        free(l->items);
+        *l = (QuotaRows) {};
+}
+
+int quota_rows_read(sd_bus_message *m, QuotaRows *l) {
+        const char *resource, *unit, *key;
+        QuotaRow row = {};
+        int r;
+
+        r = sd_bus_message_enter_container(m, 'a', "(usstts)");
+        if (r < 0)
+                return r;
+
+        while ((r = sd_bus_message_read(m, "(usstts)", &row.uid, &resource, &unit, &row.used, &row.limit, &key)) > 0) {
+                QuotaRow *item = list_grow(&l->items, &l->n_items, sizeof(*l->items));
+
+                if (!item)
+                        return -ENOMEM;
+                *item = row; /* its strings are still NULL */
+                if (copy_string(resource, &item->resource) < 0 || copy_string(unit, &item->unit) < 0 ||
+                    copy_string(key, &item->key) < 0)
+                        return -ENOMEM;
+        }
+
+        return r < 0 ? r : exit_container(m);
+}

@@ -231,6 +231,28 @@ typedef struct Inhibitors {
 int inhibitors_read(sd_bus_message *m, Inhibitors *inhibitors);
 void inhibitors_done(Inhibitors *inhibitors);
 
+/* A row of GetQuota(). */
+typedef struct QuotaRow {
+        uint32_t uid;   /* QUOTA_ALL_USERS: of all together */
+        char *resource; /* "sessions", ... */
+        char *unit;     /* "bytes" or "" */
+        uint64_t used;
+        uint64_t limit; /* QUOTA_NO_LIMIT: none */
+        char *key;      /* of luod.conf, or "" */
+} QuotaRow;
+
+#define QUOTA_ALL_USERS UINT32_MAX
+#define QUOTA_NO_LIMIT UINT64_MAX
+
+typedef struct QuotaRows {
+        QuotaRow *items;
+        size_t n_items;
+} QuotaRows;
+
+/* Reads the reply of GetQuota(). As info_read(). */
+int quota_rows_read(sd_bus_message *m, QuotaRows *rows);
+void quota_rows_done(QuotaRows *rows);
+
 /* A finding of Check(). */
 typedef struct Finding {
         char *severity; /* "ok", "warning", "blocks" */

@@ -17,8 +17,9 @@ static const Verb verbs[] = {
                 .summary = "Show how luod is doing",
                 .description =
                         "Shows what luod holds, what the kernel and systemd give it, and what is not as it\n"
-                        "should be.",
-                .options = OPTION_JSON | OPTION_BYTES,
+                        "should be. With --quota, how much you have of what is limited (root: all users), and\n"
+                        "the limits.",
+                .options = OPTION_JSON | OPTION_BYTES | OPTION_QUOTA | OPTION_NO_LEGEND,
                 .run = verb_status,
         },
         {

@@ -32,6 +32,7 @@ enum {
         ARG_ALL,
         ARG_PLOT,
         ARG_LIST,
+        ARG_QUOTA,
 };
 
 static const struct option long_options[] = {
@@ -62,6 +63,7 @@ static const struct option long_options[] = {
         { "all", no_argument, NULL, ARG_ALL },
         { "plot", no_argument, NULL, ARG_PLOT },
         { "list", no_argument, NULL, ARG_LIST },
+        { "quota", no_argument, NULL, ARG_QUOTA },
         {},
 };
 
@@ -106,6 +108,7 @@ static const struct {
           "delay (the default): be waited for; block: let none begin" },
         { OPTION_PLOT, "--plot", "--plot", "Print a picture of it (SVG)" },
         { OPTION_LIST, "--list", "--list", "List all reports there are" },
+        { OPTION_QUOTA, "--quota", "--quota", "Show who has how much of what is limited" },
 };
 
 const Verb *verb_find(const Verb *verbs, const char *name) {
@@ -268,6 +271,10 @@ static ExitStatus take_option(Options *o, int c, const char *word, unsigned *giv
         case ARG_PLOT:
                 o->plot = true;
                 *given |= OPTION_PLOT;
+                return STATUS_OK;
+        case ARG_QUOTA:
+                o->quota = true;
+                *given |= OPTION_QUOTA;
                 return STATUS_OK;
         case ARG_LIST:
                 o->list = true;

@@ -40,6 +40,7 @@ typedef enum OptionFlags {
         OPTION_LIST = 1 << 22,
         OPTION_AUTO_RENEW = 1 << 23,
         OPTION_ALL = 1 << 24,
+        OPTION_QUOTA = 1 << 25,
 } OptionFlags;
 
 typedef struct Verb {
@@ -88,6 +89,7 @@ struct Options {
         bool list;
         bool auto_renew;
         bool all;
+        bool quota;
 };
 
 #define OPTIONS_NULL \

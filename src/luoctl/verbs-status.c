@@ -117,6 +117,8 @@ ExitStatus verb_status(const Options *o) {
         status = client_open(&bus);
         if (status != STATUS_OK)
                 return status;
+        if (o->quota)
+                return show_quota(o, bus);
         status = client_get_manager(bus, &info);
         if (status != STATUS_OK)
                 return status;

@@ -8,6 +8,8 @@
 /* What each verb does. The number of arguments has been checked; all have told the user of any failure. */
 
 ExitStatus verb_status(const Options *options);
+/* `luoctl status --quota` */
+ExitStatus show_quota(const Options *options, sd_bus *bus);
 ExitStatus verb_list(const Options *options);
 ExitStatus verb_show(const Options *options);
 ExitStatus verb_was_restored(const Options *options);

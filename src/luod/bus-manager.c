@@ -8,6 +8,7 @@
 #include "bus-error.h"
 #include "bus-names.h"
 #include "bus-options.h"
+#include "bus-quota.h"
 #include "bus-update.h"
 #include "bus-report.h"
 #include "bus.h"
@@ -499,6 +500,8 @@ static const sd_bus_vtable manager_vtable[] = {
         SD_BUS_METHOD_WITH_ARGS("ListSessions", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(ssuuto)", sessions),
                                 method_list_sessions, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Identify", SD_BUS_ARGS("h", file), SD_BUS_RESULT("a{sv}", identification), method_identify,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("GetQuota", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(usstts)", quota), bus_method_get_quota,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Check", SD_BUS_NO_ARGS, SD_BUS_RESULT("a(ssss)", findings), method_check,
                                 SD_BUS_VTABLE_UNPRIVILEGED),

@@ -50,6 +50,19 @@ int config_value_size(const char *text, uint64_t *ret) {
         return r;
 }
 
+int config_value_percent(const char *text, uint64_t *ret) {
+        uint64_t n;
+        int r;
+
+        text = digits_read(text, &n, &r);
+        if (r == -EINVAL || !streq(text, "%"))
+                return -EINVAL;
+        if (r < 0 || n > 100)
+                return -ERANGE;
+        *ret = n;
+        return 0;
+}
+
 int config_value_time(const char *text, uint64_t *ret) {
         return time_span_parse(text, ret);
 }

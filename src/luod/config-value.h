@@ -13,6 +13,8 @@ int config_value_bool(const char *text, bool *ret);
 int config_value_number(const char *text, uint64_t *ret);
 /* Bytes: a number, perhaps with K, M or G (powers of 1024). */
 int config_value_size(const char *text, uint64_t *ret);
+/* "50%": 0 to 100; -ERANGE where it is more. */
+int config_value_percent(const char *text, uint64_t *ret);
 /* Microseconds: "5" and "5s", "100ms", "2min", "1h", several added up ("1min 30s"), or "infinity" (UINT64_MAX). */
 int config_value_time(const char *text, uint64_t *ret);
 /* A full unit name, "NAME.TYPE". The caller frees *ret. */

@@ -13,9 +13,23 @@
 /* test-man-pages.sh reads this table, too. */
 const ConfigItem config_items[] = {
         { "Limits", "SessionsPerUser", CONFIG_UNSIGNED, FIELD(sessions_per_user), SESSIONS_PER_USER_MAX, 0, PARTS_MAX },
+        { "Limits", "Sessions", CONFIG_UNSIGNED, FIELD(sessions), PARTS_MAX, 0, PARTS_MAX },
         { "Limits", "FilesPerUser", CONFIG_UNSIGNED, FIELD(files_per_user), FILES_PER_USER_MAX, 0, FILES_MAX },
         { "Limits", "Files", CONFIG_UNSIGNED, FIELD(files), FILES_MAX, 0, FILES_MAX },
+        { "Limits", "PartsPerUser", CONFIG_UNSIGNED, FIELD(parts_per_user), PARTS_PER_USER_MAX, 0, PARTS_MAX },
         { "Limits", "Parts", CONFIG_UNSIGNED, FIELD(parts), PARTS_MAX, PARTS_LEAST, PARTS_MAX },
+        { "Limits", "MetadataPerUser", CONFIG_SIZE, FIELD(metadata_per_user), METADATA_SIZE_PER_USER, 0, METADATA_SIZE_TOTAL },
+        { "Limits", "Metadata", CONFIG_SIZE, FIELD(metadata), METADATA_SIZE_TOTAL, 0, METADATA_SIZE_TOTAL },
+        { "Limits", "KeptPerUser", CONFIG_SHARE, FIELD(kept_per_user), CONFIG_SHARE_PERCENT(KEPT_PER_USER_PERCENT), 0,
+          MEMORY_RESERVE_MAX },
+        { "Limits", "Kept", CONFIG_SHARE, FIELD(kept), CONFIG_SHARE_PERCENT(KEPT_PERCENT), 0, MEMORY_RESERVE_MAX },
+        { "Limits", "LocksPerUser", CONFIG_UNSIGNED, FIELD(locks_per_user), LOCKS_PER_USER_MAX, 0, LOCKS_MAX },
+        { "Limits", "Locks", CONFIG_UNSIGNED, FIELD(locks), LOCKS_MAX, 0, LOCKS_MAX },
+        { "Limits", "CallsPerUser", CONFIG_UNSIGNED, FIELD(calls_per_user), CALLS_IN_FLIGHT_PER_USER_MAX, 1, CALLS_IN_FLIGHT_MAX },
+        { "Limits", "Calls", CONFIG_UNSIGNED, FIELD(calls), CALLS_IN_FLIGHT_MAX, CALLS_IN_FLIGHT_LEAST, CALLS_IN_FLIGHT_MAX },
+        { "Limits", "FileDescriptorsPerUser", CONFIG_UNSIGNED, FIELD(fds_per_user), FDS_IN_FLIGHT_PER_USER_MAX, 1,
+          FDS_IN_FLIGHT_MAX },
+        { "Limits", "FileDescriptors", CONFIG_UNSIGNED, FIELD(fds), FDS_IN_FLIGHT_MAX, FDS_PER_CALL_MAX, FDS_IN_FLIGHT_MAX },
         { "Limits", "MemoryReserve", CONFIG_SIZE, FIELD(memory_reserve), MEMORY_RESERVE, 0, MEMORY_RESERVE_MAX },
         { "Update", "PrepareTimeout", CONFIG_TIME, FIELD(prepare_timeout), PREPARE_TIMEOUT_USEC, PREPARE_TIMEOUT_LEAST_USEC,
           PREPARE_TIMEOUT_MAX_USEC },
@@ -92,6 +106,14 @@ void config_messages_done(ConfigMessages *m) {
 
 /* --- values in the struct */
 
+uint64_t config_share_of(uint64_t share, uint64_t all) {
+        uint64_t percent = share ^ CONFIG_SHARE_PERCENT(0);
+
+        if (!(share & CONFIG_SHARE_PERCENT(0)))
+                return share;
+        return all / 100 * percent + all % 100 * percent / 100;
+}
+
 static void *value_of(const ConfigItem *item, const void *config) {
         return (char *) config + item->offset;
 }
@@ -108,6 +130,7 @@ static void set_fallback(const ConfigItem *item, void *config) {
                 *(unsigned *) value = (unsigned) item->fallback;
                 break;
         case CONFIG_SIZE:
+        case CONFIG_SHARE:
         case CONFIG_TIME:
                 *(uint64_t *) value = item->fallback;
                 break;
@@ -214,6 +237,19 @@ static int set_value(const ConfigItem *item, void *config, const char *text) {
                 if (r >= 0)
                         *(unsigned *) value = (unsigned) n;
                 return r;
+        case CONFIG_SHARE:
+                r = config_value_percent(text, &n);
+                if (r == -EINVAL)
+                        r = config_value_size(text, &n);
+                else if (r >= 0) {
+                        *(uint64_t *) value = CONFIG_SHARE_PERCENT(n);
+                        return 0;
+                }
+                if (r >= 0)
+                        r = check_range(item, n);
+                if (r >= 0)
+                        *(uint64_t *) value = n;
+                return r;
         case CONFIG_SIZE:
         case CONFIG_TIME:
                 r = item->type == CONFIG_SIZE ? config_value_size(text, &n) : config_value_time(text, &n);
@@ -257,6 +293,7 @@ static void report_value(ConfigReading *r, const Place *place, const ConfigItem 
                 [CONFIG_BOOL] = "yes or no",
                 [CONFIG_UNSIGNED] = "a number",
                 [CONFIG_SIZE] = "a size in bytes (K, M or G may follow)",
+                [CONFIG_SHARE] = "a size in bytes (K, M or G may follow) or a percentage of the host's memory",
                 [CONFIG_TIME] = "a time span such as 500ms, 5s, 2min or 1h",
                 [CONFIG_UNIT] = "the name of a unit",
                 [CONFIG_STRINGS] = "printable UTF-8",

@@ -11,10 +11,14 @@
 
 typedef struct Config {
         /* [Limits] */
-        unsigned sessions_per_user;
-        unsigned files_per_user;
-        unsigned files;
-        unsigned parts;
+        unsigned sessions_per_user, sessions;
+        unsigned files_per_user, files;
+        unsigned parts_per_user, parts;
+        uint64_t metadata_per_user, metadata; /* bytes */
+        uint64_t kept_per_user, kept;  /* bytes, or a share: config_share_of() */
+        unsigned locks_per_user, locks;
+        unsigned calls_per_user, calls;
+        unsigned fds_per_user, fds;
         uint64_t memory_reserve;       /* bytes */
         /* [Update] */
         uint64_t prepare_timeout;      /* usec */
@@ -34,6 +38,7 @@ typedef enum ConfigType {
         CONFIG_BOOL,     /* bool */
         CONFIG_UNSIGNED, /* unsigned */
         CONFIG_SIZE,     /* uint64_t, bytes */
+        CONFIG_SHARE,    /* uint64_t, bytes, or a share of what there is: see config_share_of() */
         CONFIG_TIME,     /* uint64_t, usec; UINT64_MAX: for ever */
         CONFIG_UNIT,     /* char *, owned; NULL if none is set */
         CONFIG_STRINGS,  /* char **, owned; NULL if none is set. Further lines add to it. */
@@ -46,12 +51,16 @@ typedef struct ConfigItem {
         ConfigType type;
         size_t offset;                  /* in the struct */
         uint64_t fallback;              /* what holds when it is not set; of CONFIG_UNIT and CONFIG_STRINGS NULL does */
-        uint64_t least, most;           /* CONFIG_UNSIGNED, CONFIG_SIZE, CONFIG_TIME */
+        uint64_t least, most;           /* CONFIG_UNSIGNED, CONFIG_SIZE, CONFIG_SHARE, CONFIG_TIME */
 } ConfigItem;
 
 /* The table of Config; ends with an item without a key. */
 extern const ConfigItem config_items[];
-#define CONFIG_ITEMS_MAX 32U
+#define CONFIG_ITEMS_MAX 64U
+
+/* A CONFIG_SHARE that is @percent of what there is, and how much a CONFIG_SHARE is of @all. */
+#define CONFIG_SHARE_PERCENT(percent) ((1ULL << 63) | (percent))
+uint64_t config_share_of(uint64_t share, uint64_t all);
 
 /* A message for the admin: printable UTF-8 that begins with "FILE:LINE: " or "FILE: ". */
 typedef void (*config_message_fn)(const char *message, void *userdata);

@@ -18,6 +18,7 @@ typedef struct Creation {
         bool auto_renew;
         MetadataChange *changes; /* copies, with their keys and values */
         size_t n_changes;
+        uint64_t metadata;       /* what they count for, held as QUOTA_METADATA until they are the session's */
         Session *session;        /* the result */
 } Creation;
 
@@ -29,6 +30,7 @@ static void creation_free(Job *job) {
                 free((void *) c->changes[i].value);
         }
         free(c->changes);
+        usage_release(job->manager, QUOTA_METADATA, c->caller->uid, c->metadata);
         caller_unref(c->caller);
         free(c);
 }
@@ -45,13 +47,11 @@ static int creation_check(Manager *m, const char *name, const Caller *caller, Se
 
         *ret_session = NULL;
         if (!s) {
-                if (uid != 0 && state_count_sessions_of(&m->state, uid) >= m->config.sessions_per_user)
-                        return failure_set(ret, FAILURE_QUOTA_EXCEEDED,
-                                           "User %u has %u sessions already, and the limit is %u (SessionsPerUser= in luod.conf); finish "
-                                           "or discard some",
-                                           (unsigned) uid, (unsigned) state_count_sessions_of(&m->state, uid),
-                                           m->config.sessions_per_user);
-                return 1;
+                int r = usage_check(m, QUOTA_SESSIONS, caller->uid, caller->uid, 1, ret);
+
+                if (r >= 0)
+                        r = usage_check(m, QUOTA_PARTS, caller->uid, caller->uid, 1, ret);
+                return r < 0 ? r : 1;
         }
         if (s->record.uid == uid && !s->record.answered && s->n_files == 0 &&
             s->record.direction == DIRECTION_OUTGOING && s->record.state == SESSION_LIVE) {
@@ -155,9 +155,11 @@ static void creation_run(Job *job) {
 
         part = parts_take_spare(m, PART_READY);
         if (!part) {
-                job_wait_for_spare(job);
+                job_wait_for_spare_of(job, PART_READY);
                 return;
         }
+        usage_release(m, QUOTA_METADATA, c->caller->uid, c->metadata); /* it is the session's now, or nobody's */
+        c->metadata = 0;
         r = creation_make(c, part, &c->session);
         if (r < 0) {
                 failure_set_errno(&job->failure, r, "Can't make the session");
@@ -217,7 +219,7 @@ int operation_create(Manager *m,
         r = manager_check_ready(m, /* keeps= */ true, ret);
         if (r < 0)
                 return r;
-        r = metadata_check(m, /* session= */ NULL, caller->uid, changes, n_changes, ret);
+        r = metadata_check(m, /* session= */ NULL, caller->uid, caller->uid, changes, n_changes, ret);
         if (r < 0)
                 return r;
         r = creation_check(m, name, caller, &existing, ret);
@@ -236,11 +238,17 @@ int operation_create(Manager *m,
         };
         (void) snprintf(c->name, sizeof(c->name), "%s", name);
         r = copy_changes(c, changes, n_changes);
+        if (r >= 0) {
+                uint64_t cost = metadata_cost(changes, n_changes);
+
+                r = usage_hold(m, QUOTA_METADATA, caller->uid, cost);
+                c->metadata = r >= 0 ? cost : 0;
+        }
         if (r < 0) {
                 creation_free(&c->job);
                 return failure_set_errno(ret, r, "Can't make the session");
         }
-        return job_submit(&c->job, ret);
+        return job_submit(&c->job, caller, ret);
 }
 
 void creation_answered(Manager *m, Session *s) {

@@ -323,7 +323,7 @@ int operation_end(Manager *m, Session *session, Caller *caller, EndHow how, job_
         if (!e)
                 return failure_set_errno(ret, -ENOMEM, "Can't end the session");
         e->claims = how == END_FINISHED && caller->uid == session->record.uid;
-        return job_submit(&e->job, ret);
+        return job_submit(&e->job, caller, ret);
 }
 
 int operation_continue_end(Manager *m, Session *session) {
@@ -333,5 +333,5 @@ int operation_continue_end(Manager *m, Session *session) {
 
         if (!e)
                 return -ENOMEM;
-        return job_submit(&e->job, &failure) < 0 ? -EAGAIN : 0;
+        return job_submit(&e->job, /* asker= */ NULL, &failure) < 0 ? -EAGAIN : 0;
 }

@@ -20,6 +20,7 @@ typedef struct Identifying {
         int fd;
         Identity identity;
         Identification result;
+        unsigned counted;  /* 1: among what is in flight */
         ListLink link; /* Manager.identifications */
 } Identifying;
 
@@ -27,7 +28,8 @@ static void identifying_free(Job *job) {
         Identifying *i = (Identifying *) job;
 
         list_unlink(&i->link);
-        job->manager->n_fds_in_flight--;
+        usage_release(job->manager, QUOTA_FDS, i->caller->uid, i->counted);
+        usage_release(job->manager, QUOTA_IDENTIFICATIONS, i->caller->uid, i->counted);
         identity_done(&i->identity);
         safe_close(i->fd);
         caller_unref(i->caller);
@@ -206,17 +208,27 @@ static int judge(Identifying *i, Failure *ret) {
 }
 
 static int check_limits(Manager *m, uid_t uid, Failure *ret) {
-        unsigned n = 0;
-        Identifying *i;
+        int r;
 
         if (m->stopping)
                 return failure_set(ret, FAILURE_SHUTTING_DOWN, "luod is being stopped; ask again when it is back");
-        LIST_FOREACH(&m->identifications, Identifying, link, i)
-                n += i->caller->uid == uid;
-        if (n >= IDENTIFICATIONS_PER_USER_MAX)
-                return failure_set(ret, FAILURE_QUOTA_EXCEEDED, "A user may have %u files looked at at once; wait for the answers",
-                                   IDENTIFICATIONS_PER_USER_MAX);
-        return 0;
+        r = usage_check(m, QUOTA_IDENTIFICATIONS, uid, uid, 1, ret);
+        return r < 0 ? r : usage_check(m, QUOTA_FDS, uid, uid, 1, ret);
+}
+
+static int count(Identifying *i) {
+        Manager *m = i->job.manager;
+        int r;
+
+        r = usage_hold(m, QUOTA_FDS, i->caller->uid, 1);
+        if (r < 0)
+                return r;
+        r = usage_hold(m, QUOTA_IDENTIFICATIONS, i->caller->uid, 1);
+        if (r < 0)
+                usage_release(m, QUOTA_FDS, i->caller->uid, 1);
+        else
+                i->counted = 1;
+        return r;
 }
 
 int operation_identify(Manager *m, Caller *caller, int fd, job_done_fn done, void *userdata, Failure *ret) {
@@ -226,10 +238,6 @@ int operation_identify(Manager *m, Caller *caller, int fd, job_done_fn done, voi
         r = check_limits(m, caller->uid, ret);
         if (r < 0)
                 return r;
-        if (m->n_fds_in_flight >= FDS_IN_FLIGHT_MAX)
-                return failure_set(ret, FAILURE_QUOTA_EXCEEDED,
-                                   "Too many file descriptors are being handed in (limit: %u); wait for the answers",
-                                   FDS_IN_FLIGHT_MAX);
         i = malloc(sizeof(*i));
         if (!i)
                 return failure_set_errno(ret, -ENOMEM, "Can't look at the file");
@@ -244,9 +252,10 @@ int operation_identify(Manager *m, Caller *caller, int fd, job_done_fn done, voi
                 .fd = fd_dup(fd),
                 .identity = IDENTITY_NULL,
         };
-        m->n_fds_in_flight++;
         list_append(&m->identifications, &i->link);
-        r = i->fd < 0 ? i->fd : identity_from_fd(i->fd, &i->identity);
+        r = i->fd < 0 ? i->fd : count(i);
+        if (r >= 0)
+                r = identity_from_fd(i->fd, &i->identity);
         if (r < 0)
                 failure_set_errno(ret, r, "Can't take the file");
         else
@@ -255,7 +264,7 @@ int operation_identify(Manager *m, Caller *caller, int fd, job_done_fn done, voi
                 identifying_free(&i->job);
                 return -ECANCELED;
         }
-        return job_submit(&i->job, ret);
+        return job_submit(&i->job, caller, ret);
 }
 
 const char *keepable_to_string(Keepable k) {

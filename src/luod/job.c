@@ -2,16 +2,40 @@
 #include <stdarg.h>
 
 #include "job.h"
+#include "parking.h"
 #include "parts.h"
 
-int job_submit(Job *job, Failure *ret) {
+static int check_limits(Manager *m, const Session *s, const Caller *asker, Failure *ret) {
+        char whose[NAME_LENGTH_MAX + 16];
+        int r;
+
+        r = quota_check_one("calls in flight", "luod", m->n_jobs, 1, JOBS_MAX, "wait for the answers", ret);
+        if (r >= 0 && asker)
+                r = usage_check(m, QUOTA_CALLS, asker->uid, asker->uid, 1, ret);
+        if (r < 0 || !s || !asker)
+                return r;
+        (void) snprintf(whose, sizeof(whose), "session '%s'", s->record.name);
+        return quota_check_one("calls in flight", whose, s->n_jobs, 1, JOBS_PER_SESSION_MAX, "wait for the answers", ret);
+}
+
+static int count(Job *job, const Caller *asker, Failure *ret) {
+        int r;
+
+        if (!asker)
+                return 0;
+        r = usage_hold(job->manager, QUOTA_CALLS, asker->uid, 1);
+        if (r < 0)
+                return failure_set_errno(ret, r, "Can't take the call");
+        job->asker = asker->uid;
+        job->counted = true;
+        return 0;
+}
+
+int job_submit(Job *job, const Caller *asker, Failure *ret) {
         Manager *m = job->manager;
         Session *s = job->session;
 
-        if (m->n_jobs >= JOBS_MAX || (s && s->n_jobs >= JOBS_PER_SESSION_MAX)) {
-                failure_set(ret, FAILURE_QUOTA_EXCEEDED,
-                            "Too many calls in flight (limit: %u for a session, %u in all); wait for the answers",
-                            JOBS_PER_SESSION_MAX, JOBS_MAX);
+        if (check_limits(m, s, asker, ret) < 0 || count(job, asker, ret) < 0) {
                 job->free(job);
                 return -ECANCELED;
         }
@@ -34,6 +58,8 @@ static void job_release(Job *job) {
         list_unlink(&job->wait_link);
         sd_event_source_disable_unref(job->timeout);
         m->n_jobs--;
+        if (job->counted)
+                usage_release(m, QUOTA_CALLS, job->asker, 1);
         job->free(job);
         manager_close_objects(m);
         update_poke(m);
@@ -152,6 +178,19 @@ void job_wait_for_custody(Job *job, const char *message) {
         job_wait(job);
 }
 
+static void refuse_part(Job *job) {
+        Manager *m = job->manager;
+        QuotaLimit limit = usage_limit(m, QUOTA_PARTS);
+        QuotaRequest request = {
+                .resource = QUOTA_PARTS,
+                .wanted = 1,
+                .used_in_all = MAX((uint64_t) m->state.n_parts + parking_count(m), limit.total),
+        };
+
+        (void) quota_check(&request, &limit, &job->failure);
+        job_end(job, &job->failure);
+}
+
 void job_wait_for_spare(Job *job) {
         Manager *m = job->manager;
 
@@ -164,13 +203,18 @@ void job_wait_for_spare(Job *job) {
                 return;
         }
         if (parts_limit_reached(m)) {
-                job_fail(job, FAILURE_QUOTA_EXCEEDED,
-                         "luod has %u kernel sessions, and the limit is %u (Parts= in luod.conf, or what systemd's fd store is "
-                         "trusted with); finish or discard sessions first",
-                         m->state.n_parts, parts_limit(m));
+                refuse_part(job);
                 return;
         }
         job_wait(job);
+}
+
+void job_wait_for_spare_of(Job *job, PartRole role) {
+        if (parts_limit_reached(job->manager) && parts_convert_spare(job->manager, role))
+                job_wait_for_custody(job, "systemd did not say that it took or gave up a kernel session in luod's fd store; nothing was "
+                                          "changed. See 'systemctl status luod.service', then try again");
+        else
+                job_wait_for_spare(job);
 }
 
 void job_refuse_spare_waiters(Manager *m) {

@@ -23,13 +23,17 @@ struct Job {
         sd_event_source *timeout; /* of job_wait_for_spare() */
         const char *wait_message; /* why it failed, when that took too long; NULL: no spare */
 
+        uid_t asker;              /* whose call it is, if it is counted as one */
+        bool counted;
+
         ListLink link;            /* Session.jobs */
         ListLink wait_link;       /* Manager.spare_waiters */
 };
 
-/* Takes over @job, and runs it when it is its turn (which may be before this returns). On failure (-ECANCELED
- * with *ret filled: too many jobs) the job was freed and its done function not called. */
-int job_submit(Job *job, Failure *ret);
+/* Takes over @job, and runs it when it is its turn (which may be before this returns). It counts among the calls in flight of
+ * @asker (NULL: it is luod's own, or one of those that there is but one of). On failure (-ECANCELED with *ret filled: too many
+ * jobs) the job was freed and its done function not called. */
+int job_submit(Job *job, const Caller *asker, Failure *ret);
 /* Ends the running job: calls done, frees it, and runs the next one of its session. With @failure NULL it was a
  * success. If the session is gone meanwhile set job->session to NULL before. */
 void job_end(Job *job, const Failure *failure);
@@ -42,6 +46,8 @@ void jobs_refuse_waiting(Session *session);
 /* Runs the job again when there is a spare kernel session; after RESOURCE_TIMEOUT_USEC it fails with why there
  * is none. */
 void job_wait_for_spare(Job *job);
+/* The same, of that kind (parts.h): where no more are made one of the other kind becomes one. */
+void job_wait_for_spare_of(Job *job, PartRole role);
 /* The same for the custodian: until anything about it changes. @message: what to say if that takes too long. */
 void job_wait_for_custody(Job *job, const char *message);
 /* Refuses all who wait: luod is being stopped. */

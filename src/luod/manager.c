@@ -32,6 +32,7 @@ int manager_new(sd_event *event, const LuoOps *luo, const char *runtime_dir, Man
         list_init(&m->probes);
         list_init(&m->identifications);
         list_init(&m->spare_waiters);
+        tally_init(&m->in_flight);
         participants_init(&m->participants);
         state_init(&m->state);
         workers_init(&m->workers, event);
@@ -83,6 +84,7 @@ Manager *manager_free(Manager *m) {
         parking_free_all(m);
         restored_done(m);
         state_done(&m->state);
+        tally_done(&m->in_flight);
         config_reset(config_items, &m->config);
         sd_event_unref(m->event);
         free(m->runtime_dir);

@@ -17,6 +17,7 @@
 #include "store.h"
 #include "target.h"
 #include "update.h"
+#include "usage.h"
 #include "worker.h"
 
 /* Everything luod is made of, wired together. The modules that act on it: restore.c (what is there at the
@@ -79,7 +80,7 @@ struct Manager {
         List identifications;        /* Identifying.link (identify.c) */
         List spare_waiters;          /* Job.wait_link: wait for a spare kernel session */
         unsigned n_jobs;
-        unsigned n_fds_in_flight;    /* of clients, held by jobs */
+        Tally in_flight;             /* what calls hold and will add (usage.h) */
         uint64_t holes_in_flight;    /* bytes of holes that PRESERVEs under way may be filling */
         unsigned n_making;           /* spare kernel sessions being made */
         int making_error;            /* what the last making of spares came to */

@@ -3,17 +3,24 @@
 #include "operations.h"
 #include "stop-point.h"
 
-int metadata_check(
-                Manager *m, const Session *session, uid_t uid, const MetadataChange *changes, size_t n, Failure *ret) {
+int metadata_check(Manager *m,
+                   const Session *session,
+                   uid_t uid,
+                   uid_t asker,
+                   const MetadataChange *changes,
+                   size_t n,
+                   Failure *ret) {
         size_t size = session ? session->metadata_size : 0, keys = session ? session->n_metadata : 0;
+        static const char advice[] = "remove some, or keep it in a memfd";
         size_t before = size, keys_before = keys;
-        ssize_t cost;
+        char whose[NAME_LENGTH_MAX + 16];
+        uint64_t cost, cost_before;
+        int r;
 
         /* All keys replaced by others; more need not be looked at, one by one, while everybody waits. */
-        if (n > 2 * METADATA_KEYS_MAX)
-                return failure_set(ret, FAILURE_QUOTA_EXCEEDED,
-                                   "At most %u metadata keys can be changed in one call (this has %zu)",
-                                   2 * METADATA_KEYS_MAX, n);
+        r = quota_check_one("metadata keys", "one call", 0, n, 2 * METADATA_KEYS_MAX, "make several calls", ret);
+        if (r < 0)
+                return r;
         for (size_t i = 0; i < n; i++) {
                 const Metadata *old = NULL;
 
@@ -37,22 +44,26 @@ int metadata_check(
                 }
         }
 
-        if (size > METADATA_SIZE_MAX || keys > METADATA_KEYS_MAX)
-                return failure_set(ret, FAILURE_QUOTA_EXCEEDED,
-                                   "Metadata of a session is at most %u bytes in %u keys (this would make %zu in %zu); keep "
-                                   "more in a memfd",
-                                   METADATA_SIZE_MAX, METADATA_KEYS_MAX, size, keys);
-        cost = (ssize_t) size - (ssize_t) before + ((ssize_t) keys - (ssize_t) keys_before) * METADATA_KEY_COST;
-        if (cost > 0 && uid != 0 && state_count_metadata_of(&m->state, uid) + (size_t) cost > METADATA_SIZE_PER_USER)
-                return failure_set(ret, FAILURE_QUOTA_EXCEEDED,
-                                   "Metadata of a user is at most %u bytes (a key counts for %u more); remove some, or keep it "
-                                   "in a memfd",
-                                   METADATA_SIZE_PER_USER, METADATA_KEY_COST);
-        if (cost > 0 && m->state.metadata_size + (size_t) cost > METADATA_SIZE_TOTAL)
-                return failure_set(ret, FAILURE_QUOTA_EXCEEDED,
-                                   "Metadata of all sessions is at most %u bytes; remove some, or keep it in a memfd",
-                                   METADATA_SIZE_TOTAL);
-        return 0;
+        (void) snprintf(whose, sizeof(whose), "session%s%s%s", session ? " '" : "", session ? session->record.name : "",
+                        session ? "'" : "");
+        r = quota_check_one("bytes of metadata", whose, before, size - MIN(before, size), METADATA_SIZE_MAX, advice, ret);
+        if (r >= 0)
+                r = quota_check_one("metadata keys", whose, keys_before, keys - MIN(keys_before, keys), METADATA_KEYS_MAX,
+                                    advice, ret);
+        if (r < 0)
+                return r;
+        cost = size + keys * METADATA_KEY_COST;
+        cost_before = before + keys_before * METADATA_KEY_COST;
+        return cost <= cost_before ? 0 : usage_check(m, QUOTA_METADATA, uid, asker, cost - cost_before, ret);
+}
+
+uint64_t metadata_cost(const MetadataChange *changes, size_t n) {
+        uint64_t cost = 0;
+
+        for (size_t i = 0; i < n; i++)
+                if (changes[i].n_value > 0)
+                        cost += strlen(changes[i].key) + changes[i].n_value + METADATA_KEY_COST;
+        return cost;
 }
 
 static int set_one(Manager *m, Session *s, const MetadataChange *change) {
@@ -76,7 +87,7 @@ int operation_set_metadata(
                 return r;
         if (session->record.state != SESSION_LIVE && session->record.state != SESSION_RENEWING)
                 return failure_set(ret, FAILURE_WRONG_DIRECTION, "Session '%s' is being ended", session->record.name);
-        r = metadata_check(m, session, session->record.uid, changes, n, ret);
+        r = metadata_check(m, session, session->record.uid, caller->uid, changes, n, ret);
         if (r < 0)
                 return r;
 

@@ -121,11 +121,14 @@ int operation_settle(Manager *manager, Session *session);
 /* Undoes a creation that was not acknowledged: its part becomes a spare. */
 void operation_undo_creation(Manager *manager, Session *session);
 
+/* What they count for in the limits of a user and of all, as a session's first ones. */
+uint64_t metadata_cost(const MetadataChange *changes, size_t n);
 /* Checks against the limits of the session (NULL: a new one), of its owner @uid and of all, and for validity. 0 or
  * -ECANCELED. */
 int metadata_check(Manager *manager,
                    const Session *session,
                    uid_t uid,
+                   uid_t asker,
                    const MetadataChange *changes,
                    size_t n,
                    Failure *ret);

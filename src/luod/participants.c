@@ -196,8 +196,7 @@ void participants_restore(Manager *m) {
 }
 
 static int check_inhibit(Manager *m, uid_t uid, const char *what, const char *who, const char *why, LockMode mode, Failure *ret) {
-        unsigned n = 0;
-        const Lock *l;
+        int r;
 
         if (!streq(what, "update"))
                 return failure_set(ret, FAILURE_INVALID_ARGUMENT, "What is held off must be 'update': there is nothing else");
@@ -208,12 +207,9 @@ static int check_inhibit(Manager *m, uid_t uid, const char *what, const char *wh
                 return failure_set(ret, FAILURE_INVALID_ARGUMENT,
                                    "Who and why must be said, in at most %u bytes each and without control characters",
                                    LOCK_TEXT_MAX);
-        LIST_FOREACH(&m->participants.locks, Lock, link, l)
-                n += l->uid == uid;
-        if (m->participants.n_locks >= LOCKS_MAX || (uid != 0 && n >= LOCKS_PER_USER_MAX))
-                return failure_set(ret, FAILURE_QUOTA_EXCEEDED,
-                                   "Too many locks (limit: %u of one user, %u in all); release those that are not needed",
-                                   LOCKS_PER_USER_MAX, LOCKS_MAX);
+        r = usage_check(m, QUOTA_LOCKS, uid, uid, 1, ret);
+        if (r < 0)
+                return r;
         if (m->update.state == UPDATE_SHUTTING_DOWN)
                 return failure_set(ret, FAILURE_TOO_LATE, "The host is being shut down already");
         return update_check_open(m, ret);

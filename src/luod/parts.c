@@ -46,7 +46,7 @@ static unsigned count_parts(Manager *m, PartRole role) {
 }
 
 unsigned parts_limit(Manager *m) {
-        return MIN(custody_get_capacity(m->custody), m->config.parts);
+        return MIN(MIN(custody_get_capacity(m->custody), m->config.parts), usage_parts_for_fds());
 }
 
 bool parts_limit_reached(Manager *m) {
@@ -537,6 +537,75 @@ static void push_promoted(Manager *m) {
         LIST_FOREACH(&m->state.parts, Part, state_link, p)
                 if (p->role == PART_BARE && p->promote && !p->pushing && part_push(m, p, NULL, NULL) < 0)
                         parts_upkeep_later(m);
+}
+
+/* --- from one kind of spare to the other */
+
+static Part *find_spare(Manager *m, PartRole role) {
+        Part *p;
+
+        LIST_FOREACH(&m->state.parts, Part, state_link, p)
+                if (p->role == role && p->outgoing && !p->leaving && !p->pushing && (role == PART_BARE || p->in_custody))
+                        return p;
+        return NULL;
+}
+
+static bool is_converting(Manager *m, PartRole to) {
+        Part *p;
+
+        LIST_FOREACH(&m->state.parts, Part, state_link, p)
+                if (to == PART_READY ? p->role == PART_BARE && p->promote : p->role == PART_READY && p->demote)
+                        return true;
+        return false;
+}
+
+static void on_demoted(int error, void *userdata) {
+        _cleanup_free_ Push *push = userdata;
+        Manager *m = push->manager;
+        Part *p = state_find_part(&m->state, push->kname);
+
+        if (p) {
+                /* Where PID 1 did not say so it may have it still: then it is a ready one, and is given again. */
+                p->leaving = p->demote = p->in_custody = false;
+                if (error >= 0)
+                        p->role = PART_BARE;
+        }
+        if (error < 0)
+                parts_upkeep_later(m);
+        else
+                job_wake_spare_waiters(m, 0);
+}
+
+static bool demote_spare(Manager *m, Part *p) {
+        Push *push = malloc(sizeof(*push));
+
+        if (!push)
+                return false;
+        *push = (Push) { .manager = m };
+        (void) snprintf(push->kname, sizeof(push->kname), "%s", p->record.kname);
+        p->leaving = p->demote = true;
+        if (custody_remove(m->custody, p->record.fdname, on_demoted, push) >= 0)
+                return true;
+        p->leaving = p->demote = false;
+        free(push);
+        return false;
+}
+
+bool parts_convert_spare(Manager *m, PartRole role) {
+        Part *p;
+
+        if (m->stopping || custody_get_state(m->custody) != CUSTODY_FDSTORE)
+                return false;
+        if (is_converting(m, role)) /* one after the other: who waits asks again */
+                return true;
+        p = find_spare(m, role == PART_READY ? PART_BARE : PART_READY);
+        if (!p)
+                return false;
+        if (role == PART_BARE)
+                return demote_spare(m, p);
+        p->promote = true;
+        push_promoted(m);
+        return true;
 }
 
 void parts_upkeep(Manager *m) {

@@ -16,6 +16,9 @@ void parts_upkeep_later(Manager *manager);
 /* A spare to be used: PART_READY or PART_BARE, without fd in custody for the latter; NULL when there is none
  * (parts_upkeep() then makes some and job_wait_for_spare() tells). The caller attaches it to a session. */
 Part *parts_take_spare(Manager *manager, PartRole role);
+/* Where no more spares are made, as there are as many parts as there may be: has one of the other kind become one of @role. Who
+ * waits with job_wait_for_custody() is woken by it. false: there is none. */
+bool parts_convert_spare(Manager *manager, PartRole role);
 /* How many parts there may be. There can be more than that: a limit that is lowered ends nothing. */
 unsigned parts_limit(Manager *manager);
 bool parts_limit_reached(Manager *manager);

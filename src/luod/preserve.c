@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <assert.h>
+#include <sys/stat.h>
 
 #include "fd-util.h"
 #include "inspect.h"
@@ -36,13 +37,15 @@
 typedef struct Preservation {
         Job job;
         Caller *caller;
+        uid_t owner;          /* the session's */
         bool many;
         FileRecord *records;
         Identity *identities; /* of the files; moved on into the claims */
         RegistryEntry **claims;
         int *fds;
         size_t n;             /* of them to be kept; those kept already are dropped from the list */
-        size_t n_taken;       /* fds that were taken, counted in Manager.n_fds_in_flight */
+        size_t n_taken;       /* fds that were taken, counted as QUOTA_FDS of the caller's */
+        uint64_t held[_QUOTA_MAX]; /* of the owner's: what will be in the state if all goes well, until it is there */
         size_t *unknown;      /* positions of those whose token has a file that luod can't compare, n_unknown of them */
         size_t n_unknown;
         bool recognised;      /* and the kernel was asked about them */
@@ -62,6 +65,13 @@ static void preservation_start_kernel(Preservation *p);
 static void preservation_run(Job *job);
 static void preservation_run_one(Preservation *p);
 
+static void preservation_release_quota(Preservation *p) {
+        for (QuotaResource r = 0; r < _QUOTA_MAX; r++) {
+                usage_release(p->job.manager, r, p->owner, p->held[r]);
+                p->held[r] = 0;
+        }
+}
+
 static void preservation_free(Job *job) {
         Preservation *p = (Preservation *) job;
 
@@ -71,7 +81,8 @@ static void preservation_free(Job *job) {
                 identity_done(p->identities + i);
                 registry_remove(&p->job.manager->state.registry, p->claims[i]);
         }
-        p->job.manager->n_fds_in_flight -= (unsigned) p->n_taken;
+        usage_release(p->job.manager, QUOTA_FDS, p->caller->uid, p->n_taken);
+        preservation_release_quota(p);
         p->job.manager->holes_in_flight -= p->holes;
         caller_unref(p->caller);
         free(p->records);
@@ -251,33 +262,6 @@ static void preservation_release_memory(Preservation *p) {
         p->holes = 0;
 }
 
-static int preservation_check_quota(Preservation *p) {
-        Manager *m = p->job.manager;
-        Session *s = p->job.session;
-
-        if (s->n_files + p->n > FILES_PER_SESSION_MAX)
-                return failure_set(&p->job.failure, FAILURE_QUOTA_EXCEEDED,
-                                   "A session keeps at most %u files ('%s' has %zu); use another session",
-                                   FILES_PER_SESSION_MAX, s->record.name, s->n_files);
-        if (m->state.n_files + p->n > m->config.files)
-                return failure_set(&p->job.failure, FAILURE_QUOTA_EXCEEDED,
-                                   "luod keeps %u files, and at most %u in all (Files= in luod.conf); finish or discard sessions first",
-                                   m->state.n_files, m->config.files);
-        if (s->record.uid != 0 && state_count_files_of(&m->state, s->record.uid) + p->n > m->config.files_per_user)
-                return failure_set(&p->job.failure, FAILURE_QUOTA_EXCEEDED,
-                                   "luod keeps at most %u files for user %u (FilesPerUser= in luod.conf); finish or discard sessions "
-                                   "first",
-                                   m->config.files_per_user, (unsigned) s->record.uid);
-        if (s->record.uid != 0 && p->many && state_count_parts_of(&m->state, s->record.uid) >= PARTS_PER_USER_MAX)
-                return failure_set(&p->job.failure, FAILURE_QUOTA_EXCEEDED,
-                                   "Each PreserveMany() takes a kernel session, and user %u has %u, which is the limit; "
-                                   "finish or discard sessions first",
-                                   (unsigned) s->record.uid, PARTS_PER_USER_MAX);
-        if (!store_has_room(&m->store, 2 * p->n + 2, 0))
-                return failure_set_errno(&p->job.failure, -ENOSPC, "Can't keep the file");
-        return 0;
-}
-
 static Part *session_part_with_room(Session *s) {
         Part *p;
 
@@ -285,6 +269,56 @@ static Part *session_part_with_room(Session *s) {
                 if (!p->record.many && !p->full && !p->leaving && p->outgoing && p->in_custody && p->n_files < FILES_PER_PART_MAX && p->fd >= 0)
                         return p;
         return NULL;
+}
+
+/* A client may have written more into it since it came. */
+static void update_sizes(Preservation *p) {
+        for (size_t i = 0; i < p->n; i++) {
+                struct stat st;
+
+                if (p->records[i].kind == FILE_KIND_MEMFD && fstat(p->fds[i], &st) >= 0)
+                        p->records[i].size = (uint64_t) st.st_size;
+        }
+}
+
+/* Held from here on, as others are looked at before these are in the state. */
+static int preservation_hold_quota(Preservation *p) {
+        uint64_t wanted[_QUOTA_MAX] = { [QUOTA_FILES] = p->n, [QUOTA_PARTS] = p->many || !session_part_with_room(p->job.session) };
+        Manager *m = p->job.manager;
+        int r = 0;
+
+        preservation_release_quota(p); /* what had to wait is looked at anew */
+        update_sizes(p);
+        for (size_t i = 0; i < p->n; i++)
+                if (__builtin_add_overflow(wanted[QUOTA_KEPT], p->records[i].size, &wanted[QUOTA_KEPT]))
+                        wanted[QUOTA_KEPT] = UINT64_MAX;
+        for (QuotaResource resource = 0; resource < _QUOTA_MAX && r >= 0; resource++)
+                r = usage_check(m, resource, p->owner, p->caller->uid, wanted[resource], &p->job.failure);
+        for (QuotaResource resource = 0; resource < _QUOTA_MAX && r >= 0; resource++) {
+                r = usage_hold(m, resource, p->owner, wanted[resource]);
+                if (r < 0)
+                        return failure_set_errno(&p->job.failure, r, "Can't keep the file");
+                p->held[resource] = wanted[resource];
+        }
+        return r;
+}
+
+static int preservation_check_quota(Preservation *p) {
+        Manager *m = p->job.manager;
+        Session *s = p->job.session;
+
+        char whose[NAME_LENGTH_MAX + 16];
+        int r;
+
+        (void) snprintf(whose, sizeof(whose), "session '%s'", s->record.name);
+        r = quota_check_one("files", whose, s->n_files, p->n, FILES_PER_SESSION_MAX, "use another session", &p->job.failure);
+        if (r >= 0)
+                r = preservation_hold_quota(p);
+        if (r < 0)
+                return r;
+        if (!store_has_room(&m->store, 2 * p->n + 2, 0))
+                return failure_set_errno(&p->job.failure, -ENOSPC, "Can't keep the file");
+        return 0;
 }
 
 /* Kernel tokens run in sequence. */
@@ -374,6 +408,7 @@ static void fill_index_head(Preservation *p, const Session *s) {
 static int write_intents(Preservation *p) {
         Manager *m = p->job.manager;
 
+        preservation_release_quota(p);
         for (size_t i = 0; i < p->n; i++) {
                 File *f;
                 int r;
@@ -408,6 +443,17 @@ static void drop_intents(Preservation *p) {
         }
 }
 
+/* From PRESERVE on it is frozen: what it was before, a client may have changed after it was looked at. */
+static void note_frozen_size(Preservation *p, size_t i, File *f) {
+        FileRecord now = f->record;
+        struct stat st;
+
+        if (f->record.kind != FILE_KIND_MEMFD || fstat(p->fds[i], &st) < 0)
+                return;
+        now.size = (uint64_t) st.st_size;
+        file_set_attributes(&p->job.manager->state, f, &now);
+}
+
 static int commit_files(Preservation *p, const char *stop) {
         Manager *m = p->job.manager;
 
@@ -416,6 +462,7 @@ static int commit_files(Preservation *p, const char *stop) {
                 int r;
 
                 assert(f);
+                note_frozen_size(p, i, f);
                 f->record.state = FILE_KEPT;
                 r = store_put_file(&m->store, f);
                 if (r < 0) { /* room was made sure of before; what is kept stays kept, as an intent */
@@ -584,7 +631,7 @@ static void preservation_run_one(Preservation *p) {
                 return;
         r = preservation_choose_part(p);
         if (r == -EAGAIN) {
-                job_wait_for_spare(&p->job);
+                job_wait_for_spare_of(&p->job, PART_READY);
                 return;
         }
         if (r >= 0) {
@@ -699,7 +746,7 @@ static void preservation_run_many(Preservation *p) {
 
         p->part = parts_take_spare(m, PART_BARE);
         if (!p->part) {
-                job_wait_for_spare(&p->job);
+                job_wait_for_spare_of(&p->job, PART_BARE);
                 return;
         }
 
@@ -841,8 +888,12 @@ static int take_file(Preservation *p, const FileRecord *wanted, int fd, bool acc
         p->fds[p->n] = fd_dup(fd);
         if (p->fds[p->n] < 0)
                 return failure_set_errno(ret, p->fds[p->n], "Can't take the file");
+        r = usage_hold(p->job.manager, QUOTA_FDS, p->caller->uid, 1);
+        if (r < 0) {
+                p->fds[p->n] = safe_close(p->fds[p->n]);
+                return failure_set_errno(ret, r, "Can't take the file");
+        }
         p->n_taken = ++p->n;
-        p->job.manager->n_fds_in_flight++;
 
         r = identity_from_fd(fd, identity);
         if (r < 0)
@@ -858,13 +909,13 @@ static int preservation_take_files(Preservation *p,
                                    size_t n,
                                    bool accept_write_seal,
                                    Failure *ret) {
-        if (p->job.manager->n_fds_in_flight + n > FDS_IN_FLIGHT_MAX)
-                return failure_set(ret, FAILURE_QUOTA_EXCEEDED,
-                                   "Too many file descriptors are being handed in (limit: %u); wait for the answers",
-                                   FDS_IN_FLIGHT_MAX);
-        for (size_t i = 0; i < n; i++) {
-                int r = take_file(p, records + i, fds[i], accept_write_seal, ret);
+        int r;
 
+        r = usage_check(p->job.manager, QUOTA_FDS, p->caller->uid, p->caller->uid, n, ret);
+        if (r < 0)
+                return r;
+        for (size_t i = 0; i < n; i++) {
+                r = take_file(p, records + i, fds[i], accept_write_seal, ret);
                 if (r < 0)
                         return r;
         }
@@ -912,6 +963,7 @@ int operation_preserve(Manager *m,
                          .run = preservation_run,
                          .free = preservation_free },
                 .caller = caller_ref(caller),
+                .owner = session->record.uid,
                 .many = many,
                 .check_frozen = !(m->features & LUO_FEATURE_ONE_KEEPER),
                 .records = calloc(n + 1, sizeof(FileRecord)),
@@ -928,5 +980,5 @@ int operation_preserve(Manager *m,
                 preservation_free(&p->job);
                 return r;
         }
-        return job_submit(&p->job, ret);
+        return job_submit(&p->job, caller, ret);
 }

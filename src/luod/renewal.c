@@ -941,7 +941,7 @@ renewal_submit(Manager *m, Session *session, Caller *caller, bool carry, bool cl
                 return failure_set_errno(ret, -ENOMEM, "Can't renew the session");
         renewal->caller = caller ? caller_ref(caller) : NULL;
         renewal->claims = claims;
-        return job_submit(&renewal->job, ret);
+        return job_submit(&renewal->job, caller, ret);
 }
 
 int operation_renew(Manager *m, Session *session, Caller *caller, job_done_fn done, void *userdata, Failure *ret) {
@@ -976,7 +976,7 @@ int operation_continue_renewal(Manager *m, Session *session) {
 
         if (!r)
                 return -ENOMEM;
-        return job_submit(&r->job, &failure) < 0 ? -EAGAIN : 0;
+        return job_submit(&r->job, /* asker= */ NULL, &failure) < 0 ? -EAGAIN : 0;
 }
 
 static void on_cleaned(int error, void *userdata) {

@@ -281,5 +281,5 @@ int operation_retrieve(Manager *m,
         }
         if (n > 0)
                 memcpy(r->tokens, tokens, n * sizeof(uint64_t));
-        return job_submit(&r->job, ret);
+        return job_submit(&r->job, caller, ret);
 }

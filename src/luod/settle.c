@@ -96,5 +96,5 @@ int operation_settle(Manager *m, Session *session) {
                 settling_free(&s->job);
                 return 0;
         }
-        return job_submit(&s->job, &failure) < 0 ? -EAGAIN : 0;
+        return job_submit(&s->job, /* asker= */ NULL, &failure) < 0 ? -EAGAIN : 0;
 }

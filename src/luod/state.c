@@ -62,44 +62,6 @@ Session *state_find_session_by_sid(State *state, uint64_t sid) {
         return NULL;
 }
 
-unsigned state_count_sessions_of(State *state, uid_t uid) {
-        unsigned n = 0;
-        Session *s;
-
-        LIST_FOREACH(&state->sessions, Session, link, s)
-                n += s->record.uid == uid;
-        return n;
-}
-
-unsigned state_count_files_of(State *state, uid_t uid) {
-        unsigned n = 0;
-        Session *s;
-
-        LIST_FOREACH(&state->sessions, Session, link, s)
-                if (s->record.uid == uid)
-                        n += (unsigned) s->n_files;
-        return n;
-}
-
-unsigned state_count_parts_of(State *state, uid_t uid) {
-        unsigned n = 0;
-        Part *p;
-
-        LIST_FOREACH(&state->parts, Part, state_link, p)
-                n += p->session && p->session->record.uid == uid;
-        return n;
-}
-
-size_t state_count_metadata_of(State *state, uid_t uid) {
-        size_t n = 0;
-        Session *s;
-
-        LIST_FOREACH(&state->sessions, Session, link, s)
-                if (s->record.uid == uid)
-                        n += s->metadata_size + s->n_metadata * METADATA_KEY_COST;
-        return n;
-}
-
 Part *state_find_part(State *state, const char *kname) {
         Part *p;
 

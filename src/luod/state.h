@@ -40,6 +40,7 @@ struct Part {
         bool in_custody;       /* seen in the custodian's list */
         bool pushing;          /* on its way there */
         bool promote;          /* PART_BARE: will be PART_READY once it is in custody */
+        bool demote;           /* PART_READY: will be PART_BARE once it is out of custody */
         bool full;             /* takes no more files */
         bool unindexed;        /* found without a readable index */
         bool leaving;          /* being ended: must not be given into custody again */
@@ -112,10 +113,6 @@ void state_move(State *to, State *from);
 
 Session *state_find_session(State *state, const char *name); /* NULL if there is none */
 Session *state_find_session_by_sid(State *state, uint64_t sid);
-unsigned state_count_sessions_of(State *state, uid_t uid);
-unsigned state_count_files_of(State *state, uid_t uid);
-unsigned state_count_parts_of(State *state, uid_t uid);
-size_t state_count_metadata_of(State *state, uid_t uid);
 Part *state_find_part(State *state, const char *kname);
 
 /* A new session in the state, which owns it; a copy of @record is taken (@extra moves into it). 0 or -ENOMEM. */

@@ -561,7 +561,7 @@ int operation_load_kernel(Manager *m,
         l->record.timestamp = now_realtime();
         (void) snprintf(l->record.boot_id, sizeof(l->record.boot_id), "%s", m->target.boot_id);
         (void) snprintf(l->record.cmdline, sizeof(l->record.cmdline), "%s", cmdline);
-        return job_submit(&l->job, ret);
+        return job_submit(&l->job, /* asker= */ NULL, ret);
 }
 
 int operation_unload_kernel(Manager *m, job_done_fn done, void *userdata, Failure *ret) {
@@ -573,5 +573,5 @@ int operation_unload_kernel(Manager *m, job_done_fn done, void *userdata, Failur
         if (!l)
                 return failure_set_errno(ret, -ENOMEM, "Can't unload the kernel");
         l->unload = true;
-        return job_submit(&l->job, ret);
+        return job_submit(&l->job, /* asker= */ NULL, ret);
 }

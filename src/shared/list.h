@@ -29,6 +29,14 @@ static inline void list_append(List *list, ListLink *link) {
         list->head.prev = link;
 }
 
+/* Behind @before, which may be a list's head. */
+static inline void list_insert_after(ListLink *before, ListLink *link) {
+        link->prev = before;
+        link->next = before->next;
+        link->next->prev = link;
+        before->next = link;
+}
+
 /* Harmless for one that is in no list. */
 static inline void list_unlink(ListLink *link) {
         if (!link->next)

@@ -25,31 +25,44 @@
  * less. */
 #define FILES_MAX 8192U
 #define METADATA_SIZE_TOTAL (1024U * 1024U)
-/* What one user other than root may have: SessionsPerUser= (at most PARTS_MAX, as each needs a part), FilesPerUser= (at
- * most FILES_MAX). */
+/* What one user other than root may have, and all users together (quota.h): *PerUser= and the same without that. Sessions= and
+ * PartsPerUser= can be at most PARTS_MAX, as each session needs a part. What is kept is pinned memory: in percent of the
+ * host's. */
 #define SESSIONS_PER_USER_MAX 256U
 #define PARTS_PER_USER_MAX 400U
 #define FILES_PER_USER_MAX 4096U
 #define METADATA_SIZE_PER_USER (512U * 1024U)
+#define KEPT_PER_USER_PERCENT 50U
+#define KEPT_PERCENT 90U
 
 /* Files in one kernel session: 6.19 to 7.1 take 128 (and luod keeps index pages of its own in it). */
 #define FILES_PER_PART_MAX 120U
 
-/* Calls in flight: per session, and in all. */
+/* Calls in flight: per session, of one user (CallsPerUser=), and in all (Calls=, which may only be less). Jobs are those
+ * calls, and what luod does of its own accord. */
 #define JOBS_PER_SESSION_MAX 64U
-#define JOBS_MAX 1024U
-/* Identify() of one user: each may take a child. */
+#define CALLS_IN_FLIGHT_PER_USER_MAX 256U
+#define CALLS_IN_FLIGHT_MAX 1024U
+#define CALLS_IN_FLIGHT_LEAST 16U
+#define JOBS_MAX 2048U
+/* Identify(), of one user and in all: each may take a child. */
 #define IDENTIFICATIONS_PER_USER_MAX 8U
-/* File descriptors that are being handed in; each is held up to three times until its call is answered. LimitNOFILE= of
- * luod.service must be well above that. */
+#define IDENTIFICATIONS_MAX 64U
+/* File descriptors that are being handed in, of one user (FileDescriptorsPerUser=) and in all (FileDescriptors=); each is held up
+ * to FDS_PER_FD times until its call is answered. Where LimitNOFILE= of luod.service is too low for what all limits may come to
+ * there are less of them (usage.c), so that luod always has some free: FDS_OF_LUOD or an eighth of that limit are luod's own. */
+#define FDS_IN_FLIGHT_PER_USER_MAX 1024U
 #define FDS_IN_FLIGHT_MAX 4096U
+#define FDS_PER_FD 3U
+#define FDS_OF_LUOD 128U
 
 /* Those on the bus of whom luod remembers who they are, and calls that wait until that is known: of one, and in all. */
 #define SENDERS_MAX 1024U
 #define CALLS_HELD_PER_SENDER_MAX 64U
 #define CALLS_HELD_MAX 1024U
 
-/* Locks against a live update: of one user, and in all (each is an fd in luod). Bytes of who and why. */
+/* Locks against a live update: of one user (LocksPerUser=), and in all (Locks=; each is an fd in luod). Bytes of who and
+ * why. */
 #define LOCKS_PER_USER_MAX 64U
 #define LOCKS_MAX 512U
 #define LOCK_TEXT_MAX 255U

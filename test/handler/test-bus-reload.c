@@ -189,8 +189,7 @@ static void test_fewer_sessions_than_there_are_lose_nothing(void **state) {
         }
         reload(w, "[Limits]\nSessionsPerUser=2\n");
         assert_refused(w, "QuotaExceeded", create(w, OTHER, "one more"));
-        assert_says(w, "has 5 sessions");
-        assert_says(w, "the limit is 2 (SessionsPerUser= in luod.conf)");
+        assert_says(w, "The sessions of user 4242: 5 of 2 in use, 1 more asked for (SessionsPerUser= in luod.conf); finish");
         assert_success(w, create(w, ROOT, "root's"));
         assert_success(w, preserve(w, OTHER, "s4", 1, fd));
 
@@ -229,7 +228,7 @@ static void test_fewer_files_than_there_are_lose_nothing(void **state) {
         assert_success(w, preserve(w, OTHER, "theirs", 2, fds[2])); /* repeated: it is kept */
         assert_success(w, preserve(w, ROOT, "root's", 3, fds[3]));
         assert_refused(w, "QuotaExceeded", preserve(w, ROOT, "root's", 4, fds[4]));
-        assert_says(w, "luod keeps 4 files, and at most 4 in all (Files= in luod.conf)");
+        assert_says(w, "The files of all users: 4 of 4 in use, 1 more asked for (Files= in luod.conf); finish");
         reload(w, "[Limits]\nFiles=6\n");
         assert_refused(w, "QuotaExceeded", preserve_many(w, ROOT, "root's", (uint64_t[]) { 7, 8, 9 }, fds + 4, 3));
         assert_success(w, preserve_many(w, ROOT, "root's", (uint64_t[]) { 7, 8 }, fds + 4, 2));
@@ -264,7 +263,7 @@ static void test_fewer_parts_than_there_are_lose_nothing(void **state) {
                 assert_true(n < 50);
         }
         assert_string_equal(w->error, LUOD_ERROR_QUOTA_EXCEEDED);
-        assert_says(w, "the limit is 16 (Parts= in luod.conf");
+        assert_says(w, " of 16 in use, 1 more asked for (Parts= in luod.conf");
         world_check(w);
 
         /* The ledger of the next boot needs a kernel session, limit or not. */

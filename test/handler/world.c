@@ -519,7 +519,7 @@ static void check_registry(World *w) {
         if (m->n_jobs > 0)
                 return;
         assert_int_equal(m->state.registry.n, n_entries);
-        assert_int_equal(m->n_fds_in_flight, 0);
+        assert_true(list_is_empty(&m->in_flight.users));
         assert_int_equal(m->holes_in_flight, 0);
         assert_true(list_is_empty(&m->probes));
 }

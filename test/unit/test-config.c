@@ -429,6 +429,24 @@ static void test_what_the_ledger_is_not_made_for_is_out_of_range(void **state) {
         assert_int_equal(c.busy_timeout, 60000000);
 }
 
+static void test_what_is_kept_may_be_a_share_of_the_memory(void **state) {
+        Config c = load(NULL);
+
+        assert_int_equal(config_share_of(c.kept, 1000), 900);
+        assert_int_equal(config_share_of(c.kept_per_user, 1 << 20), 1 << 19);
+        put(etc, "luod.conf", "[Limits]\nKept=0%\nKeptPerUser=12G\n");
+        c = load(NULL);
+        assert_int_equal(messages.n_items, 0);
+        assert_int_equal(config_share_of(c.kept, UINT64_MAX), 0);
+        assert_int_equal(config_share_of(c.kept_per_user, 5), 12ULL << 30);
+        put(etc, "luod.conf", "[Limits]\nKept=100%\nKept=101%\nKept=18446744073709551617%\nKept=%\nKept=5 %\nKept=-1%\n"
+                              "Kept=1%%\nKept=9223372036854775809\nKeptPerUser=1%\nFiles=5%\n");
+        c = load(NULL);
+        assert_int_equal(messages.n_items, 8);
+        assert_int_equal(config_share_of(c.kept, UINT64_MAX), UINT64_MAX);
+        assert_int_equal(config_share_of(c.kept_per_user, 12345678901ULL), 123456789);
+}
+
 static void test_the_first_luod_conf_is_the_one(void **state) {
         put(lib, "luod.conf", "[Limits]\nFiles=1\nParts=100\n");
         assert_int_equal(load(NULL).files, 1);
@@ -537,6 +555,7 @@ int main(void) {
                 TEST(test_a_wrong_value_keeps_what_held_before),
                 TEST_FILES(test_without_files_all_is_as_built),
                 TEST_FILES(test_what_the_ledger_is_not_made_for_is_out_of_range),
+                TEST_FILES(test_what_is_kept_may_be_a_share_of_the_memory),
                 TEST_FILES(test_the_first_luod_conf_is_the_one),
                 TEST_FILES(test_drop_ins_come_after_it_and_by_name),
                 TEST_FILES(test_a_link_to_dev_null_masks),

@@ -45,6 +45,20 @@ static void test_modes_have_names(void **state) {
         assert_int_equal(json_mode_from_string("Short"), _JSON_MODE_INVALID);
 }
 
+static void test_quota_has_null_for_all_users_and_for_no_limit(void **state) {
+        static char sessions[] = "sessions", kept[] = "kept", bytes[] = "bytes", key[] = "Kept", none[] = "";
+        QuotaRow items[] = {
+                { .uid = 0, .resource = sessions, .unit = none, .used = 3, .limit = QUOTA_NO_LIMIT, .key = none },
+                { .uid = QUOTA_ALL_USERS, .resource = kept, .unit = bytes, .used = 0, .limit = UINT64_C(1) << 63, .key = key },
+        };
+        char *json = NULL;
+
+        assert_int_equal(encode_quota(&(QuotaRows) { items, 2 }, JSON_SHORT, &json), 0);
+        assert_json(json, "[{\"user\":0,\"resource\":\"sessions\",\"unit\":\"\",\"used\":3,\"limit\":null,\"key\":\"\"},"
+                          "{\"user\":null,\"resource\":\"kept\",\"unit\":\"bytes\",\"used\":0,\"limit\":9223372036854775808,"
+                          "\"key\":\"Kept\"}]");
+}
+
 static void test_metadata_is_text_where_it_can_be(void **state) {
         assert_json(encode_value(BYTES("")), "{\"metadata\":{\"k\":\"\"}}");
         assert_json(encode_value(BYTES("ä/\"\n")), "{\"metadata\":{\"k\":\"ä/\\\"\\n\"}}");
@@ -239,6 +253,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_reports),
                 cmocka_unit_test(test_modes_have_names),
+                cmocka_unit_test(test_quota_has_null_for_all_users_and_for_no_limit),
                 cmocka_unit_test(test_metadata_is_text_where_it_can_be),
                 cmocka_unit_test(test_metadata_is_base64_where_it_must_be),
                 cmocka_unit_test(test_identification_has_only_what_was_told),

@@ -112,8 +112,6 @@ static void test_sessions_are_found_by_name_and_number(void **state) {
         assert_null(state_find_session(s, "three"));
         assert_null(state_find_session_by_sid(s, 4));
         assert_int_equal(s->head.next_sid, 6); /* never used twice */
-        assert_int_equal(state_count_sessions_of(s, 1000), 2);
-        assert_int_equal(state_count_sessions_of(s, 0), 0);
         assert_counts(s);
         assert_null(session_free(s, one));
         assert_null(session_free(s, NULL));
@@ -309,26 +307,6 @@ static void test_metadata_can_be_set_from_itself(void **state) {
 
 /* --- by user */
 
-static void test_what_a_user_has_is_counted(void **state) {
-        State *s = *state;
-        Session *one = add_session(s, 1, "one", 1000), *two = add_session(s, 2, "two", 1000);
-        Session *other = add_session(s, 3, "other", 1001);
-        Part *a = add_part(s, one, "luod-a-1", BOOT), *b = add_part(s, two, "luod-a-2", BOOT);
-
-        (void) add_part(s, NULL, "luod-a-3", BOOT);
-        (void) add_file(s, a, 1, 1);
-        (void) add_file(s, b, 1, 2);
-        (void) add_file(s, b, 2, 3);
-        (void) add_file(s, add_part(s, other, "luod-a-4", BOOT), 1, 4);
-        assert_int_equal(session_set_metadata(s, one, "key", "value", 5), 0);
-        assert_int_equal(session_set_metadata(s, other, "key", "value", 5), 0);
-        assert_int_equal(state_count_files_of(s, 1000), 3);
-        assert_int_equal(state_count_parts_of(s, 1000), 2);
-        assert_true(state_count_metadata_of(s, 1000) >= 8);
-        assert_int_equal(state_count_metadata_of(s, 1000), state_count_metadata_of(s, 1001));
-        assert_int_equal(state_count_files_of(s, 0) + state_count_parts_of(s, 0), 0);
-}
-
 static void test_state_moves_as_a_whole(void **state) {
         State *s = *state, to;
         Session *session = add_session(s, 1, "one", 0);
@@ -438,7 +416,6 @@ int main(void) {
                 TEST(test_object_leaves_the_registry_with_its_file),
                 TEST(test_metadata_is_set_replaced_and_removed),
                 TEST(test_metadata_can_be_set_from_itself),
-                TEST(test_what_a_user_has_is_counted),
                 TEST(test_state_moves_as_a_whole),
                 TEST(test_counts_hold_through_random_changes),
                 TEST(test_flags_have_names),
