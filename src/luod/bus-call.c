@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <time.h>
 
+#include "bus-bounds.h"
 #include "bus-call.h"
 #include "bus-names.h"
 #include "luod-limits.h"
@@ -270,9 +271,14 @@ static int on_message(sd_bus_message *m, void *userdata, sd_bus_error *reterr_er
         Calls *c = userdata;
         uint8_t type;
         Sender *s;
-        int r = 0;
+        int r;
 
-        if (sd_bus_message_get_type(m, &type) < 0 || type != SD_BUS_MESSAGE_METHOD_CALL || c->peer || !name)
+        if (sd_bus_message_get_type(m, &type) < 0 || type != SD_BUS_MESSAGE_METHOD_CALL)
+                return 0;
+        r = bus_check_bounds(m, reterr_error);
+        if (r != 0)
+                return r;
+        if (c->peer || !name)
                 return 0;
         s = calls_find(c, name);
         if (!s)

@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "build-config.h"
+#include "bus-bounds.h"
 #include "bus-error.h"
 #include "bus-names.h"
 #include "bus-options.h"
@@ -62,6 +63,7 @@ static int method_create_session(sd_bus_message *m, void *userdata, sd_bus_error
         Bus *b = userdata;
         _cleanup_(create_options_done) CreateOptions options = {};
         Failure failure = FAILURE_INIT;
+        sd_bus_message *kept;
         const char *name;
         Caller *caller;
         int r;
@@ -76,10 +78,11 @@ static int method_create_session(sd_bus_message *m, void *userdata, sd_bus_error
         if (r < 0)
                 return r;
 
+        kept = bus_keep_call(m);
         r = operation_create(b->manager, name, caller, options.changes, options.n_changes, options.auto_renew, on_created,
-                             sd_bus_message_ref(m), &failure);
+                             kept, &failure);
         if (r < 0) {
-                sd_bus_message_unref(m);
+                sd_bus_message_unref(kept);
                 return bus_error_set_failure(reterr_error, &failure);
         }
         return 1;
@@ -303,19 +306,21 @@ static void on_identified(Job *job, const Failure *failure, void *userdata) {
 static int method_identify(sd_bus_message *m, void *userdata, sd_bus_error *reterr_error) {
         Bus *b = userdata;
         Failure failure = FAILURE_INIT;
+        sd_bus_message *kept;
         Caller *caller;
         int fd, r;
 
-        r = sd_bus_message_read(m, "h", &fd);
+        r = bus_explain_missing_fd(sd_bus_message_read(m, "h", &fd), reterr_error);
         if (r < 0)
                 return r;
         r = bus_get_caller(b, m, &caller);
         if (r < 0)
                 return r;
 
-        r = operation_identify(b->manager, caller, fd, on_identified, sd_bus_message_ref(m), &failure);
+        kept = bus_keep_call(m);
+        r = operation_identify(b->manager, caller, fd, on_identified, kept, &failure);
         if (r < 0) {
-                sd_bus_message_unref(m);
+                sd_bus_message_unref(kept);
                 return bus_error_set_failure(reterr_error, &failure);
         }
         return 1;
@@ -341,11 +346,12 @@ static void on_target_done(Job *job, const Failure *failure, void *userdata) {
 static int method_load_kernel(sd_bus_message *m, void *userdata, sd_bus_error *reterr_error) {
         Bus *b = userdata;
         Failure failure = FAILURE_INIT;
+        sd_bus_message *kept;
         LoadOptions options = {};
         const char *cmdline;
         int kernel, initrd, r;
 
-        r = sd_bus_message_read(m, "hhs", &kernel, &initrd, &cmdline);
+        r = bus_explain_missing_fd(sd_bus_message_read(m, "hhs", &kernel, &initrd, &cmdline), reterr_error);
         if (r >= 0)
                 r = bus_read_options(m, load_options, &options, reterr_error);
         if (r >= 0)
@@ -353,10 +359,11 @@ static int method_load_kernel(sd_bus_message *m, void *userdata, sd_bus_error *r
         if (r < 0)
                 return r;
 
-        r = operation_load_kernel(b->manager, kernel, initrd, cmdline, &options, on_target_done, sd_bus_message_ref(m),
+        kept = bus_keep_call(m);
+        r = operation_load_kernel(b->manager, kernel, initrd, cmdline, &options, on_target_done, kept,
                                   &failure);
         if (r < 0) {
-                sd_bus_message_unref(m);
+                sd_bus_message_unref(kept);
                 return bus_error_set_failure(reterr_error, &failure);
         }
         return 1;
@@ -365,14 +372,16 @@ static int method_load_kernel(sd_bus_message *m, void *userdata, sd_bus_error *r
 static int method_unload_kernel(sd_bus_message *m, void *userdata, sd_bus_error *reterr_error) {
         Bus *b = userdata;
         Failure failure = FAILURE_INIT;
+        sd_bus_message *kept;
         int r;
 
         r = bus_check_root(b, m, "Which kernel comes next", reterr_error);
         if (r < 0)
                 return r;
-        r = operation_unload_kernel(b->manager, on_target_done, sd_bus_message_ref(m), &failure);
+        kept = bus_keep_call(m);
+        r = operation_unload_kernel(b->manager, on_target_done, kept, &failure);
         if (r < 0) {
-                sd_bus_message_unref(m);
+                sd_bus_message_unref(kept);
                 return bus_error_set_failure(reterr_error, &failure);
         }
         return 1;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <fcntl.h>
 
+#include "bus-bounds.h"
 #include "bus-error.h"
 #include "bus-names.h"
 #include "bus-options.h"
@@ -26,12 +27,11 @@ static void on_done(Job *job, const Failure *failure, void *userdata) {
         sd_bus_message_unref(m);
 }
 
-/* What an operation_*() returned, as a handler's return value; on failure the ref of @m that it would have kept
- * is dropped. */
-static int accepted(int r, sd_bus_message *m, const Failure *failure, sd_bus_error *reterr) {
+/* What an operation_*() returned, as a handler's return value; on failure what it would have kept of the call is dropped. */
+static int accepted(int r, sd_bus_message *kept, const Failure *failure, sd_bus_error *reterr) {
         if (r >= 0)
                 return 1;
-        sd_bus_message_unref(m);
+        sd_bus_message_unref(kept);
         return bus_error_set_failure(reterr, failure);
 }
 
@@ -45,12 +45,13 @@ static void set_label(FileRecord *record, const char *label) {
 
 static int method_preserve(sd_bus_message *m, void *userdata, sd_bus_error *reterr_error) {
         Failure failure = FAILURE_INIT;
+        sd_bus_message *kept;
         FileRecord record = {};
         const char *label;
         Caller *caller;
         int fd, r;
 
-        r = sd_bus_message_read(m, "tsh", &record.token, &label, &fd);
+        r = bus_explain_missing_fd(sd_bus_message_read(m, "tsh", &record.token, &label, &fd), reterr_error);
         if (r < 0)
                 return r;
         r = bus_get_caller(bus_of(m), m, &caller);
@@ -58,9 +59,10 @@ static int method_preserve(sd_bus_message *m, void *userdata, sd_bus_error *rete
                 return r;
         set_label(&record, label);
 
+        kept = bus_keep_call(m);
         r = operation_preserve(bus_of(m)->manager, userdata, caller, &record, &fd, 1, /* many= */ false,
-                               /* accept_write_seal= */ false, on_done, sd_bus_message_ref(m), &failure);
-        return accepted(r, m, &failure, reterr_error);
+                               /* accept_write_seal= */ false, on_done, kept, &failure);
+        return accepted(r, kept, &failure, reterr_error);
 }
 
 typedef struct PreserveOptions {
@@ -71,7 +73,8 @@ static const BusOption preserve_options[] = {
         { "accept-write-seal", "b", offsetof(PreserveOptions, accept_write_seal) },
 };
 
-/* @records and @fds have room for FDS_PER_CALL_MAX; more are counted, not stored. */
+/* @records and @fds have room for FDS_PER_CALL_MAX. Where there are more the next one is counted, and none after it looked at:
+ * there may be a million. */
 static int read_files(sd_bus_message *m, FileRecord *records, int *fds, size_t *ret_n) {
         size_t n = 0;
         int r;
@@ -87,8 +90,10 @@ static int read_files(sd_bus_message *m, FileRecord *records, int *fds, size_t *
                 r = sd_bus_message_read(m, "(tsh)", &token, &label, &fd);
                 if (r <= 0)
                         break;
-                if (n >= FDS_PER_CALL_MAX)
-                        continue;
+                if (n >= FDS_PER_CALL_MAX) {
+                        *ret_n = n + 1;
+                        return 0;
+                }
                 records[n].token = token;
                 set_label(records + n, label);
                 fds[n] = fd;
@@ -103,6 +108,7 @@ static int method_preserve_many(sd_bus_message *m, void *userdata, sd_bus_error 
         _cleanup_free_ FileRecord *records = calloc(FDS_PER_CALL_MAX, sizeof(*records));
         int fds[FDS_PER_CALL_MAX];
         Failure failure = FAILURE_INIT;
+        sd_bus_message *kept;
         PreserveOptions options = {};
         size_t n = 0;
         Caller *caller;
@@ -110,19 +116,21 @@ static int method_preserve_many(sd_bus_message *m, void *userdata, sd_bus_error 
 
         if (!records)
                 return -ENOMEM;
-        r = read_files(m, records, fds, &n);
+        r = bus_explain_missing_fd(read_files(m, records, fds, &n), reterr_error);
         if (r < 0)
                 return r;
-        r = bus_read_options(m, preserve_options, &options, reterr_error);
+        if (n <= FDS_PER_CALL_MAX) /* else it is refused, and not read on */
+                r = bus_read_options(m, preserve_options, &options, reterr_error);
         if (r < 0)
                 return r;
         r = bus_get_caller(bus_of(m), m, &caller);
         if (r < 0)
                 return r;
 
+        kept = bus_keep_call(m);
         r = operation_preserve(bus_of(m)->manager, userdata, caller, records, fds, n, /* many= */ true,
-                               options.accept_write_seal, on_done, sd_bus_message_ref(m), &failure);
-        return accepted(r, m, &failure, reterr_error);
+                               options.accept_write_seal, on_done, kept, &failure);
+        return accepted(r, kept, &failure, reterr_error);
 }
 
 static void on_retrieved_one(Job *job, const Failure *failure, void *userdata) {
@@ -137,6 +145,7 @@ static void on_retrieved_one(Job *job, const Failure *failure, void *userdata) {
 
 static int method_retrieve(sd_bus_message *m, void *userdata, sd_bus_error *reterr_error) {
         Failure failure = FAILURE_INIT;
+        sd_bus_message *kept;
         uint64_t token;
         Caller *caller;
         int r;
@@ -148,9 +157,10 @@ static int method_retrieve(sd_bus_message *m, void *userdata, sd_bus_error *rete
         if (r < 0)
                 return r;
 
-        r = operation_retrieve(bus_of(m)->manager, userdata, caller, &token, 1, on_retrieved_one, sd_bus_message_ref(m),
+        kept = bus_keep_call(m);
+        r = operation_retrieve(bus_of(m)->manager, userdata, caller, &token, 1, on_retrieved_one, kept,
                                &failure);
-        return accepted(r, m, &failure, reterr_error);
+        return accepted(r, kept, &failure, reterr_error);
 }
 
 static int reply_files(sd_bus_message *m, const uint64_t *tokens, const int *fds, size_t n) {
@@ -172,18 +182,15 @@ static int reply_files(sd_bus_message *m, const uint64_t *tokens, const int *fds
 
 static void on_retrieved_many(Job *job, const Failure *failure, void *userdata) {
         sd_bus_message *m = userdata;
-        const uint64_t *tokens;
-        size_t size;
+        size_t n;
         int r;
 
         if (failure)
                 r = bus_reply_failure(m, failure);
         else {
-                r = sd_bus_message_rewind(m, /* complete= */ true);
-                if (r >= 0)
-                        r = sd_bus_message_read_array(m, 't', (const void **) &tokens, &size);
-                if (r >= 0)
-                        r = reply_files(m, tokens, retrieval_get_fds(job), size / sizeof(uint64_t));
+                const uint64_t *tokens = retrieval_get_tokens(job, &n);
+
+                r = reply_files(m, tokens, retrieval_get_fds(job), n);
         }
         if (r < 0)
                 (void) sd_bus_reply_method_errno(m, r, NULL);
@@ -192,6 +199,7 @@ static void on_retrieved_many(Job *job, const Failure *failure, void *userdata) 
 
 static int method_retrieve_many(sd_bus_message *m, void *userdata, sd_bus_error *reterr_error) {
         Failure failure = FAILURE_INIT;
+        sd_bus_message *kept;
         const uint64_t *tokens;
         size_t size;
         Caller *caller;
@@ -204,9 +212,10 @@ static int method_retrieve_many(sd_bus_message *m, void *userdata, sd_bus_error 
         if (r < 0)
                 return r;
 
+        kept = bus_keep_call(m);
         r = operation_retrieve(bus_of(m)->manager, userdata, caller, tokens, size / sizeof(uint64_t), on_retrieved_many,
-                               sd_bus_message_ref(m), &failure);
-        return accepted(r, m, &failure, reterr_error);
+                               kept, &failure);
+        return accepted(r, kept, &failure, reterr_error);
 }
 
 static int method_set_metadata(sd_bus_message *m, void *userdata, sd_bus_error *reterr_error) {
@@ -231,14 +240,16 @@ static int method_set_metadata(sd_bus_message *m, void *userdata, sd_bus_error *
 
 static int end_session(sd_bus_message *m, Session *session, EndHow how, sd_bus_error *reterr_error) {
         Failure failure = FAILURE_INIT;
+        sd_bus_message *kept;
         Caller *caller;
         int r;
 
         r = bus_get_caller(bus_of(m), m, &caller);
         if (r < 0)
                 return r;
-        r = operation_end(bus_of(m)->manager, session, caller, how, on_done, sd_bus_message_ref(m), &failure);
-        return accepted(r, m, &failure, reterr_error);
+        kept = bus_keep_call(m);
+        r = operation_end(bus_of(m)->manager, session, caller, how, on_done, kept, &failure);
+        return accepted(r, kept, &failure, reterr_error);
 }
 
 static int method_finish(sd_bus_message *m, void *userdata, sd_bus_error *reterr_error) {
@@ -251,26 +262,30 @@ static int method_discard(sd_bus_message *m, void *userdata, sd_bus_error *reter
 
 static int method_renew(sd_bus_message *m, void *userdata, sd_bus_error *reterr_error) {
         Failure failure = FAILURE_INIT;
+        sd_bus_message *kept;
         Caller *caller;
         int r;
 
         r = bus_get_caller(bus_of(m), m, &caller);
         if (r < 0)
                 return r;
-        r = operation_renew(bus_of(m)->manager, userdata, caller, on_done, sd_bus_message_ref(m), &failure);
-        return accepted(r, m, &failure, reterr_error);
+        kept = bus_keep_call(m);
+        r = operation_renew(bus_of(m)->manager, userdata, caller, on_done, kept, &failure);
+        return accepted(r, kept, &failure, reterr_error);
 }
 
 static int method_carry(sd_bus_message *m, void *userdata, sd_bus_error *reterr_error) {
         Failure failure = FAILURE_INIT;
+        sd_bus_message *kept;
         Caller *caller;
         int r;
 
         r = bus_get_caller(bus_of(m), m, &caller);
         if (r < 0)
                 return r;
-        r = operation_carry(bus_of(m)->manager, userdata, caller, on_done, sd_bus_message_ref(m), &failure);
-        return accepted(r, m, &failure, reterr_error);
+        kept = bus_keep_call(m);
+        r = operation_carry(bus_of(m)->manager, userdata, caller, on_done, kept, &failure);
+        return accepted(r, kept, &failure, reterr_error);
 }
 
 static int method_set_ready(sd_bus_message *m, void *userdata, sd_bus_error *reterr_error) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <systemd/sd-journal.h>
 
+#include "bus-bounds.h"
 #include "bus-error.h"
 #include "bus-options.h"
 #include "bus-update.h"
@@ -66,6 +67,7 @@ static void on_updated(const Failure *failure, void *userdata) {
 int bus_method_update(sd_bus_message *m, void *userdata, sd_bus_error *reterr_error) {
         _cleanup_(options_read_done) OptionsRead o = {};
         Failure failure = FAILURE_INIT;
+        sd_bus_message *kept;
         Bus *b = userdata;
         int r;
 
@@ -75,9 +77,10 @@ int bus_method_update(sd_bus_message *m, void *userdata, sd_bus_error *reterr_er
                 r = bus_check_root(b, m, "To update the host", reterr_error);
         if (r < 0)
                 return r;
-        r = operation_update(b->manager, &o.options, on_updated, sd_bus_message_ref(m), &failure);
+        kept = bus_keep_call(m);
+        r = operation_update(b->manager, &o.options, on_updated, kept, &failure);
         if (r < 0) {
-                sd_bus_message_unref(m);
+                sd_bus_message_unref(kept);
                 return bus_error_set_failure(reterr_error, &failure);
         }
         return 1;

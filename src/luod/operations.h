@@ -51,7 +51,7 @@ int operation_preserve(Manager *manager,
                        void *userdata,
                        Failure *ret);
 
-/* In @done retrieval_get_fds() are the files in the order of @tokens, the job's until it returns. */
+/* In @done retrieval_get_fds() are the files of retrieval_get_tokens(), which are @tokens, and so many: the job's until it returns. */
 int operation_retrieve(Manager *manager,
                        Session *session,
                        Caller *caller,
@@ -61,6 +61,7 @@ int operation_retrieve(Manager *manager,
                        void *userdata,
                        Failure *ret);
 const int *retrieval_get_fds(Job *job);
+const uint64_t *retrieval_get_tokens(Job *job, size_t *ret_n);
 
 /* At once: 0 or -ECANCELED. All of the changes, or on failure none; killed half way some, until the call is repeated. */
 int operation_set_metadata(Manager *manager,

@@ -41,6 +41,11 @@ const int *retrieval_get_fds(Job *job) {
         return ((Retrieval *) job)->fds;
 }
 
+const uint64_t *retrieval_get_tokens(Job *job, size_t *ret_n) {
+        *ret_n = ((Retrieval *) job)->n;
+        return ((Retrieval *) job)->tokens;
+}
+
 static void retrieve_files(void *arg, WorkerReply *reply) {
         Retrieval *r = arg;
         const LuoOps *luo = r->job.manager->luo;
