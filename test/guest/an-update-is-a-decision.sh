@@ -1,11 +1,12 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# vm: own timeout=400
+# vm: own timeout=700
 #
 # An update from the request to the jump: who may say no, who is waited for and for how long, what a death of luod at each stage
 # comes to, and that nothing that is kept is lost by any of it. Then one by 'luoctl update' with a slow client, one that holds a
-# delay lock, and one that claims late; one that a killed luod had handed over already; one by plain 'systemctl kexec', on the
-# same road; and one by 'systemctl start kexec.target', past logind.
+# delay lock, and one that claims late; two that a killed luod had handed over already; one by plain 'systemctl kexec', on the
+# same road; and without logind one by 'systemctl kexec' and one by 'luoctl update'. A session that is to be renewed by luod goes
+# through all of them, claimed by its owner in each boot.
 . /usr/lib/luod/tests/guest/lib.sh
 . /usr/lib/luod/tests/guest/client-lib.sh
 . /usr/lib/luod/tests/guest/stop-lib.sh
@@ -61,6 +62,22 @@ update_in_background() {
         luoctl update --yes --deadline=5min >"$VM_STATE/update.log" 2>&1 &
         updater=$!
         wait_until 20 state_is preparing
+}
+
+report() { # PYTHON-EXPRESSION of r, the newest report
+        luoctl report --json=short | python3 -c 'import json, sys; r = json.load(sys.stdin); print(eval(sys.argv[1]))' "$1"
+}
+
+assert_went() { # ROAD
+        assert_eq "the road" "$(report "r['road'], r['result']")" "('$1', 'done')"
+        assert_eq "the first of vm" "$(luoctl retrieve vm 1 -)" first
+        assert_eq "what luod renews" "$(as alice luoctl retrieve daily 1 -)" daily
+}
+
+# As on a host that has none.
+remove_logind() {
+        systemctl mask --now systemd-logind.service
+        ! busctl status org.freedesktop.login1 >/dev/null 2>&1 || fail "logind is still there"
 }
 
 reboot_is_forbidden() {
@@ -129,12 +146,21 @@ case $VM_BOOT in
                 says_no
 
                 luoctl ready vm yes
+                # luod is as after its start in all of it: the kernel that is loaded lets reboots be.
                 stop_points_enable
                 for point in update:written update:preparing update:ready update:recorded; do
                         say "luod dies at $point"
                         dies_at $point
                         luoctl ready vm yes
                 done
+                # What it asked logind for was only whether its own lock is gone.
+                luoctl unload
+                wait_until 20 reboot_is_forbidden
+                say "luod dies at update:asked"
+                dies_at update:asked
+                luoctl report | head -n 3
+                assert_eq "the report" "$(report "r['result'], 'luod died' in r['message']")" "('cancelled', True)"
+                luoctl ready vm yes
                 # While everybody is about to be told that it came to nothing: they hear of it from the next luod.
                 luoctl ready vm no
                 update_in_background
@@ -153,6 +179,8 @@ case $VM_BOOT in
                 # Three clients: one is slow, one has a delay lock, one will claim late.
                 luoctl create slow
                 luoctl ready slow no
+                as alice luoctl create --auto-renew daily
+                echo daily | as alice luoctl preserve daily 1 -
                 luoctl create late
                 echo late | luoctl preserve late 1 -
                 cat >"$VM_STATE/delays" <<'EOF'
@@ -177,6 +205,7 @@ EOF
         1)
                 assert_eq "vm 1" "$(luoctl retrieve vm 1 -)" first
                 date +%s.%N >"$VM_STATE/after"
+                assert_went luoctl
                 assert_eq "vm 2" "$(luoctl retrieve vm 2 -)" in-prepare
                 assert_eq "slow" "$(luoctl retrieve slow 1 -)" slow
                 exits_with_failure luoctl update --yes
@@ -217,7 +246,7 @@ EOF
                 sleep infinity
                 ;;
         2)
-                assert_eq "vm 1" "$(luoctl retrieve vm 1 -)" first
+                assert_went luoctl
                 rm -f /etc/systemd/system/luod.service.d/stop.conf
                 systemctl daemon-reload
                 systemctl restart luod
@@ -229,19 +258,49 @@ EOF
                 kexec_now
                 ;;
         3)
-                assert_eq "vm 1" "$(luoctl retrieve vm 1 -)" first
+                assert_went logind
                 assert_eq "vm 3" "$(luoctl retrieve vm 3 -)" plain
-                assert_eq "the road" "$(luoctl report --json | python3 -c 'import json, sys; print(json.load(sys.stdin)["road"])')" logind
                 assert_eq "two reports and more" "$(($(luoctl report --list | grep -c 'done') >= 2))" 1
                 luoctl renew vm
-                load_kernel
-                sync
-                systemctl start --no-block kexec.target
-                sleep infinity
+                remove_logind
+                kexec_now
                 ;;
         4)
-                assert_eq "vm 1" "$(luoctl retrieve vm 1 -)" first
-                assert_eq "the road" "$(luoctl report --json | python3 -c 'import json, sys; print(json.load(sys.stdin)["road"])')" kexec.target
+                # As kexec.target is started, too.
+                assert_went kexec.target
+                assert_eq "who was waited for" "$(report "r['delays']")" "[]"
+                luoctl renew vm
+                assert_fails busctl status org.freedesktop.login1
+                # Who is against it is heard without logind, too.
+                holds block backup "a snapshot is written"
+                exits_with_failure luoctl update --yes
+                says "a snapshot is written"
+                kill_holder
+                wait_until 20 no_locks
+                sync
+                luoctl update --yes
+                sleep infinity
+                ;;
+        5)
+                assert_went luoctl
+                assert_eq "how it was handed over" "$(report "sorted(r['timeline'].keys() & {'ready', 'handover', 'shutdown'})")" \
+                        "['handover', 'ready', 'shutdown']"
+                systemctl unmask systemd-logind.service
+                systemctl start systemd-logind.service
+                luoctl renew vm
+                load_kernel
+                stop_points_enable
+                stop_at update:asked
+                sync
+                luoctl update --yes >"$VM_STATE/update.log" 2>&1 &
+                await_stopped update:asked
+                # Now it has asked for the kexec itself.
+                systemctl kill --kill-whom=main -s KILL luod
+                sleep infinity
+                ;;
+        6)
+                assert_went luoctl
                 luoctl finish vm
+                as alice luoctl finish daily
                 ;;
 esac
