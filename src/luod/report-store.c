@@ -53,12 +53,12 @@ static int write_all(int fd, const char *text, size_t size) {
         return 0;
 }
 
-static int write_file(int dir, const char *name, const char *text, bool sync) {
+static int write_file(int dir, const char *writer, const char *name, const char *text, bool sync) {
         _cleanup_(closep) int fd = -EBADF;
         char anew[NAME_MAX + 1];
         int r;
 
-        (void) snprintf(anew, sizeof(anew), ".%s.new", name);
+        (void) snprintf(anew, sizeof(anew), ".%s.%s", name, writer);
         fd = openat(dir, anew, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
         if (fd < 0)
                 return -errno;
@@ -74,34 +74,35 @@ static int write_file(int dir, const char *name, const char *text, bool sync) {
         return r;
 }
 
-static int put_into(const char *directory, const char *name, const char *text, bool sync) {
+static int put_into(const char *directory, const char *writer, const char *name, const char *text, bool sync) {
         _cleanup_(closep) int dir = -EBADF;
 
         if (mkdir(directory, 0700) < 0 && errno != EEXIST)
                 return -errno;
         dir = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        return dir < 0 ? -errno : write_file(dir, name, text, sync);
+        return dir < 0 ? -errno : write_file(dir, writer, name, text, sync);
 }
 
 static void format_path(const char *directory, const char *name, const char *suffix, char ret[static PATH_MAX]) {
         (void) snprintf(ret, PATH_MAX, "%s/%s.json%s", directory, name, suffix);
 }
 
-int report_store_put(ReportStore *s, const char *name, const char *text, bool sync, int *ret_error) {
+int report_store_put(
+                const ReportStore *s, const char *writer, const char *name, const char *text, bool sync, int *ret_error) {
         char file[NAME_MAX + 1], path[PATH_MAX];
         int r;
 
         if (!s->directory)
                 return 0;
         (void) snprintf(file, sizeof(file), "%s.json", name);
-        r = put_into(s->directory, file, text, sync);
+        r = put_into(s->directory, writer, file, text, sync);
         if (r >= 0) { /* an older one in the fallback would be taken for newer */
                 format_path(s->fallback, name, "", path);
                 (void) unlink(path);
                 return 0;
         }
         *ret_error = r;
-        r = put_into(s->fallback, file, text, /* sync= */ false);
+        r = put_into(s->fallback, writer, file, text, /* sync= */ false);
         return r < 0 ? r : 1;
 }
 

@@ -30,9 +30,11 @@ typedef void (*report_unreadable_fn)(const char *path, const char *why, void *us
 int report_store_init(ReportStore *store, const char *directory, const char *runtime_dir);
 void report_store_done(ReportStore *store);
 
-/* @name without ".json". @sync: it is on disk when this returns. 0: it is in the directory; 1: in the fallback, and
+/* @name without ".json". @sync: it is on disk when this returns. @writer: where more than one process writes they have different
+ * ones, for their temporary files. 0: it is in the directory; 1: in the fallback, and
  * *ret_error says why; -errno: in neither. */
-int report_store_put(ReportStore *store, const char *name, const char *text, bool sync, int *ret_error);
+int report_store_put(
+                const ReportStore *store, const char *writer, const char *name, const char *text, bool sync, int *ret_error);
 /* 0, -ENOENT, -EBADMSG (damaged), -EPROTONOSUPPORT (a newer luod's) or another -errno. */
 int report_store_get(ReportStore *store, const char *name, Report *ret);
 void report_store_remove(ReportStore *store, const char *name);

@@ -16,6 +16,7 @@ int reports_open(Manager *m, const char *directory) {
 
 void reports_done(Reports *r) {
         sd_event_source_disable_unref(r->writing);
+        reports_hand_over_done(r);
         sd_bus_slot_unref(r->systemd_slot);
         sd_bus_unref(r->systemd_bus);
         report_done(&r->arrived);
@@ -25,9 +26,7 @@ void reports_done(Reports *r) {
         *r = (Reports) {};
 }
 
-static void complain(Manager *m, const char *format, ...) _printf_(2, 3);
-
-static void complain(Manager *m, const char *format, ...) {
+void reports_complain(Manager *m, const char *format, ...) {
         char message[512];
         va_list ap;
 
@@ -48,19 +47,24 @@ static const char *report_file_name(const Report *report, char ret[static 24]) {
         return ret;
 }
 
-static int write_text(Manager *m, const char *name, const char *text, bool sync) {
+void reports_note_written(Manager *m, int r, int error) {
         Reports *rs = &m->reports;
-        int error = 0, r;
 
-        r = report_store_put(&rs->store, name, text, sync, &error);
         if (r != 0 && !rs->complained) {
-                complain(m, "Reports of live updates can't be written to '%s' (%s)%s", strempty(rs->store.directory),
+                reports_complain(m, "Reports of live updates can't be written to '%s' (%s)%s", strempty(rs->store.directory),
                          strerror(-error),
                          r > 0 ? "; they are in memory, and lost with the next boot" : " nor to memory; they are lost with luod");
                 rs->complained = true;
         }
         if (r == 0)
                 rs->complained = false;
+}
+
+static int write_text(Manager *m, const char *name, const char *text, bool sync) {
+        int error = 0, r;
+
+        r = report_store_put(&m->reports.store, "new", name, text, sync, &error);
+        reports_note_written(m, r, error);
         return r;
 }
 
@@ -76,8 +80,9 @@ static int write_report(Manager *m, const Report *report, bool sync) {
 static void write_changed(Manager *m, bool sync) {
         Reports *rs = &m->reports;
 
-        if (rs->departing_changed && write_report(m, &rs->departing, sync) >= 0)
-                rs->departing_changed = false;
+        /* A worker would overwrite it by what is older: it is written when that is through. In luod's stop that may be too late. */
+        if (rs->departing_changed && (!rs->hand_over || sync) && write_report(m, &rs->departing, sync) >= 0)
+                rs->departing_changed = rs->hand_over; /* the worker may yet come last */
         if (rs->arrived_changed && write_report(m, &rs->arrived, sync) >= 0)
                 rs->arrived_changed = false;
 }
@@ -135,13 +140,13 @@ static void list_add(Manager *m, const Report *report) {
 }
 
 static void on_unreadable(const char *path, const char *why, void *userdata) {
-        complain(userdata, "The report '%s' is left alone: %s", path, why);
+        reports_complain(userdata, "The report '%s' is left alone: %s", path, why);
 }
 
-/* An end: written at once, in place of the one that was under way. */
-static void conclude(Manager *m, Report *report, bool *changed) {
+/* An end: written at once, in place of the one that was under way. @sync: at luod's start, before anybody waits for it. */
+static void conclude(Manager *m, Report *report, bool *changed, bool sync) {
         *changed = true;
-        if (write_report(m, report, /* sync= */ true) >= 0) {
+        if (write_report(m, report, sync) >= 0) {
                 *changed = false;
                 report_store_remove(&m->reports.store, REPORT_UNDER_WAY_NAME);
         }
@@ -234,7 +239,7 @@ int reports_begin(Manager *m, ReportRoad road, bool forced) {
 
         if (reports_under_way(m))
                 return -EALREADY;
-        reports_flush(m);
+        write_changed(m, /* sync= */ m->stopping);
         report_done(&rs->departing);
         rs->departing = (Report) { .id = rs->next_id++, .road = road, .result = REPORT_UNDER_WAY, .forced = forced };
         note_kernel(rs->departing.from_kernel);
@@ -280,7 +285,7 @@ void reports_ready(Manager *m, const Session *s) {
 }
 
 /* What the jump takes along, and what it will not. */
-static int list_outgoing(Manager *m) {
+int reports_list_outgoing(Manager *m) {
         Session *s;
 
         LIST_FOREACH(&m->state.sessions, Session, link, s) {
@@ -299,27 +304,16 @@ static int list_outgoing(Manager *m) {
         return 0;
 }
 
-int reports_hand_over(Manager *m) {
-        int r, error;
-
-        if (!reports_under_way(m))
-                return 0;
-        r = list_outgoing(m);
-        reports_stage(m, REPORT_TIME_HANDOVER);
-        error = write_report(m, &m->reports.departing, /* sync= */ true);
-        if (error >= 0)
-                m->reports.departing_changed = false;
-        return r < 0 ? r : error;
-}
-
 void reports_end(Manager *m, ReportResult result, const char *message) {
         Report *report = &m->reports.departing;
 
         if (!reports_under_way(m))
                 return;
+        reports_forget_hand_over(m);
         report->result = result;
         report_set_text(report->message, sizeof(report->message), message);
-        conclude(m, report, &m->reports.departing_changed);
+        /* No sync, as above: a power failure in the next seconds may lose the story of an update that came to nothing. */
+        conclude(m, report, &m->reports.departing_changed, /* sync= */ m->stopping);
 }
 
 /* --- after the jump */
@@ -434,7 +428,7 @@ static void complete_arrived(Manager *m) {
         note_arrivals(m, report);
         if (!report_stamp_is_known(report->times + REPORT_TIME_HANDOVER) && report->road != REPORT_ROAD_UNANNOUNCED)
                 report_set_text(report->message, sizeof(report->message), "The jump came before luod had handed over");
-        conclude(m, report, &m->reports.arrived_changed);
+        conclude(m, report, &m->reports.arrived_changed, /* sync= */ true);
 }
 
 /* The jump was to come, and a cold boot came. */
@@ -456,7 +450,7 @@ static void complete_lost(Manager *m, Report *report) {
         report_set_text(report->to_boot, sizeof(report->to_boot), m->state.head.boot_id);
         report->times[REPORT_TIME_KERNEL] = kernel_start(m);
         report->times[REPORT_TIME_LUOD] = report_stamp_now(m->state.head.boot_id);
-        conclude(m, report, &changed);
+        conclude(m, report, &changed, /* sync= */ true);
 }
 
 static void read_list(Manager *m) {
@@ -486,7 +480,7 @@ static bool read_under_way(Manager *m, Report *ret) {
                 r = -EBADMSG;
         }
         if (r == -EPROTONOSUPPORT || r == -EBADMSG) {
-                complain(m, "The report of the update that was under way is put aside in '%s': %s",
+                reports_complain(m, "The report of the update that was under way is put aside in '%s': %s",
                          strempty(m->reports.store.directory), r == -EBADMSG ? "it is damaged" : "a newer luod wrote it");
                 report_store_put_aside(&m->reports.store, REPORT_UNDER_WAY_NAME, r == -EBADMSG ? ".damaged" : ".newer");
         }

@@ -37,6 +37,7 @@ typedef struct Reports {
         size_t n_list;
         uint64_t next_id;
         sd_event_source *writing;
+        struct ReportHandOver *hand_over; /* a worker has it (reports-hand-over.c); NULL: none */
         sd_bus_slot *systemd_slot;
         sd_bus *systemd_bus;
 } Reports;
@@ -71,9 +72,10 @@ void reports_delay(Manager *manager,
                    bool waited_for);
 /* The session was declared ready, now. */
 void reports_ready(Manager *manager, const Session *session);
-/* Lists all that goes, and has the report on disk when it returns. 0, 1 (it is only in memory that the jump takes away; said
- * already) or -errno. */
-int reports_hand_over(Manager *manager);
+/* Lists all that goes, and has a worker bring the report to the disk, which may be slow. @done is called once it is there, or
+ * can't be (which is told as trouble), or does not come there within REPORT_SYNC_MAX_USEC; perhaps before this returns. Not, if
+ * the report has come to its end by then. */
+void reports_hand_over(Manager *manager, void (*done)(Manager *manager));
 /* REPORT_CANCELLED or REPORT_FAILED; "done" is what reports_restore() says. */
 void reports_end(Manager *manager, ReportResult result, const char *message);
 

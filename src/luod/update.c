@@ -336,6 +336,7 @@ static void update_end(Manager *m, UpdateResult result, FailureKind kind, const 
         va_end(ap);
 
         (void) sd_journal_print(LOG_NOTICE, "The live update came to nothing: %s", failure.message);
+        m->update.writing = false;
         stop_waiting(m);
         m->update.drop_unclaimed = strv_free(m->update.drop_unclaimed);
         set_state(m, UPDATE_IDLE);
@@ -409,6 +410,8 @@ static void on_kexec_asked(const char *message, void *userdata) {
         answer(m, NULL);
 }
 
+static void on_report_written(Manager *m);
+
 static void hand_over(Manager *m) {
         Failure failure;
         int r;
@@ -424,15 +427,46 @@ static void hand_over(Manager *m) {
                 update_end(m, UPDATE_RESULT_FAILED, FAILURE_UPDATE_FAILED, "The update can't be written down: %s", strerror(-r));
                 return;
         }
-        (void) reports_hand_over(m);
-        stop_point("update:recorded");
         stop_waiting(m);
         set_state(m, UPDATE_HANDING_OVER);
+        m->update.writing = true;
+        reports_hand_over(m, on_report_written);
+}
+
+static void ask_for_kexec(Manager *m) {
+        int r;
+
+        if (logind_is_shutting_down(m->logind)) { /* somebody was faster */
+                on_kexec_asked(NULL, m);
+                if (m->update.stopped) {
+                        set_state(m, UPDATE_SHUTTING_DOWN);
+                        save_what_is_left(m);
+                }
+                return;
+        }
+        if (m->update.stopped) {
+                update_end(m, UPDATE_RESULT_CANCELLED, FAILURE_UPDATE_CANCELLED, "luod was stopped");
+                return;
+        }
         r = logind_kexec(m->logind, on_kexec_asked, m);
         stop_point("update:asked");
         if (r < 0)
                 update_end(m, UPDATE_RESULT_FAILED, FAILURE_UPDATE_FAILED, "Nobody can be asked for the shutdown: %s",
                            strerror(-r));
+}
+
+static void on_report_written(Manager *m) {
+        if (!m->update.writing)
+                return;
+        m->update.writing = false;
+        stop_point("update:recorded");
+        if (m->update.road == ROAD_UPDATE) {
+                ask_for_kexec(m);
+                return;
+        }
+        logind_hold(m->logind, LOGIND_DELAY, NULL);
+        if (m->update.stopped)
+                save_what_is_left(m);
 }
 
 /* The shutdown goes on, whoever is not ready: it is not luod's to stop. */
@@ -443,13 +477,11 @@ static void let_go(Manager *m) {
         (void) sd_journal_print(LOG_NOTICE, "The live update goes on%s%s", names.n > 0 ? " without these, who are not ready: " : "",
                                 names.text);
         (void) record_write(m, UPDATE_HANDING_OVER);
-        (void) reports_hand_over(m);
         stop_waiting(m);
         set_state(m, m->update.road == ROAD_TARGET ? UPDATE_SHUTTING_DOWN : UPDATE_HANDING_OVER);
         tell_finished(m, UPDATE_RESULT_HANDED_OVER, "");
-        logind_hold(m->logind, LOGIND_DELAY, NULL);
-        if (m->update.stopped)
-                save_what_is_left(m);
+        m->update.writing = true;
+        reports_hand_over(m, on_report_written);
 }
 
 static void go_on(Manager *m) {
@@ -620,7 +652,7 @@ int operation_cancel_update(Manager *m, Failure *ret) {
 
         if (u->state == UPDATE_IDLE)
                 return failure_set(ret, FAILURE_NO_UPDATE, "No update is under way");
-        if (u->state != UPDATE_PREPARING || u->road != ROAD_UPDATE)
+        if (u->road != ROAD_UPDATE || (u->state != UPDATE_PREPARING && !(u->writing && u->state == UPDATE_HANDING_OVER)))
                 return failure_set(ret, FAILURE_TOO_LATE,
                                    "The shutdown is under way, and not luod's to stop%s",
                                    u->road == ROAD_UPDATE ? " any more" : ": it was asked for by 'systemctl kexec' or the like");
@@ -729,6 +761,8 @@ void update_stop(Manager *m, void (*stopped)(Manager *manager, void *userdata), 
                 (void) prepare(m, ROAD_TARGET, /* asked= */ 0);
         if (u->state == UPDATE_PREPARING && u->road == ROAD_UPDATE)
                 update_end(m, UPDATE_RESULT_CANCELLED, FAILURE_UPDATE_CANCELLED, "luod was stopped");
+        else if (u->writing)
+                ; /* on_report_written() goes on with it */
         else if (u->state == UPDATE_SHUTTING_DOWN || (u->state == UPDATE_HANDING_OVER && is_being_shut_down(m))) {
                 set_state(m, UPDATE_SHUTTING_DOWN);
                 save_what_is_left(m);

@@ -52,6 +52,7 @@ typedef struct Update {
         bool interrupted;          /* a luod before this one had begun it, and nobody was told yet that it is over */
         bool shut_down_otherwise;  /* and the host is being shut down meanwhile, not for it */
         bool carry;                /* sessions that nobody has claimed are carried first */
+        bool writing;              /* the report is on its way to the disk, and the hand-over waits for that */
         bool renewing;             /* the renewals that luod does by itself are under way */
         update_done_fn done;       /* NULL: nobody waits */
         void *userdata;

@@ -165,3 +165,5 @@
 #define REPORT_SIZE_MAX (16 * 1024 * 1024)
 /* How long claims and ends of sessions are gathered before they are written. */
 #define REPORT_WRITE_DELAY_USEC (500ULL * 1000)
+/* So long an update waits at its hand-over for the disk to have the report. */
+#define REPORT_SYNC_MAX_USEC (3000ULL * 1000)

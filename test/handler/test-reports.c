@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <fcntl.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <sys/stat.h>
 #include <sys/utsname.h>
 #include <unistd.h>
@@ -233,6 +234,18 @@ static void test_an_update_that_nobody_announced_has_a_report(void **state) {
         assert_list(s, ROOT, "1:unannounced:done 2:unannounced:done ");
 }
 
+static int handed_over;
+static void on_handed_over(Manager *m) {
+        handed_over++;
+}
+
+static void hand_over(Story *s) {
+        handed_over = 0;
+        reports_hand_over(s->world->manager, on_handed_over);
+        world_run_until(s->world, &handed_over);
+        assert_int_equal(handed_over, 1);
+}
+
 static void test_others_see_their_own_sessions_only(void **state) {
         Story *s = *state;
         _cleanup_(report_done) Report r = {};
@@ -241,7 +254,7 @@ static void test_others_see_their_own_sessions_only(void **state) {
         keep(s, OTHER, "two");
         assert_int_equal(reports_begin(s->world->manager, REPORT_ROAD_LOGIND, false), 0);
         reports_delay(s->world->manager, REPORT_DELAY_LOCK, "a secret", "why it is", 1, 2, true);
-        assert_int_equal(reports_hand_over(s->world->manager), 0);
+        hand_over(s);
         assert_int_equal(get_report(s, OTHER, 0, &r), 0); /* while under way, too */
         assert_int_equal(r.result, REPORT_UNDER_WAY);
         report_done(&r);
@@ -350,7 +363,7 @@ static void test_handed_over_is_on_disk_and_completed_after_the_jump(void **stat
         reports_ready(m, find_session(s->world, "comes"));
         reports_delay(m, REPORT_DELAY_SESSION, "stays", "is slow", 3, 4, false);
         reports_stage(m, REPORT_TIME_READY);
-        assert_int_equal(reports_hand_over(m), 0);
+        hand_over(s);
         text = read_file(s, "under-way.json");
         assert_int_equal(report_decode(text, strlen(text), &r), 0);
         assert_int_equal(r.n_sessions, 2);
@@ -405,7 +418,7 @@ static void test_a_cold_boot_after_the_hand_over_says_what_is_lost(void **state)
 
         keep(s, ROOT, "one");
         assert_int_equal(reports_begin(s->world->manager, REPORT_ROAD_LUOCTL, false), 0);
-        assert_int_equal(reports_hand_over(s->world->manager), 0);
+        hand_over(s);
         assert_success(s->world, discard(s->world, ROOT, "one"));
         world_kill(s->world);
         edit_file(s, "under-way.json", s->world->boot_id, "99999999-b007-4000-8000-000000000000"); /* of another boot */
@@ -439,7 +452,7 @@ static void test_death_before_the_former_file_is_removed_changes_nothing(void **
 
         keep(s, ROOT, "one");
         assert_int_equal(reports_begin(s->world->manager, REPORT_ROAD_LUOCTL, false), 0);
-        assert_int_equal(reports_hand_over(s->world->manager), 0);
+        hand_over(s);
         text = read_file(s, "under-way.json");
         world_update(s->world);
         assert_list(s, ROOT, "1:luoctl:done ");
@@ -507,13 +520,79 @@ static void test_a_directory_that_cannot_be_written_is_said_once(void **state) {
         assert_int_equal(world_start(s->world), 0);
         keep(s, ROOT, "one");
         assert_int_equal(reports_begin(s->world->manager, REPORT_ROAD_LUOCTL, false), 0);
-        assert_int_equal(reports_hand_over(s->world->manager), 1); /* no failure */
+        hand_over(s); /* no failure */
         reports_end(s->world->manager, REPORT_CANCELLED, "for the test");
         assert_int_equal(s->n_troubles, 1);
         world_restart(s->world); /* the runtime directory has them */
         assert_int_equal(get_report(s, ROOT, 0, &r), 0);
         assert_int_equal(r.result, REPORT_CANCELLED);
         assert_int_equal(r.n_sessions, 1);
+}
+
+/* A disk that takes its time: who writes there waits for a reader. */
+static void make_slow_file(const Story *s, char ret[static 128]) {
+        sigset_t mask;
+
+        (void) snprintf(ret, 128, "%s/reports", s->dir);
+        (void) mkdir(ret, 0700);
+        (void) snprintf(ret, 128, "%s/reports/.under-way.json.hand-over", s->dir);
+        assert_int_equal(mkfifo(ret, 0600), 0);
+        s->world->manager->workers.inline_ = false;
+        (void) sigemptyset(&mask);
+        (void) sigaddset(&mask, SIGCHLD);
+        (void) sigprocmask(SIG_BLOCK, &mask, NULL);
+}
+
+static void test_slow_disk_holds_up_nobody_but_the_hand_over(void **state) {
+        Story *s = *state;
+        char path[128];
+        int fd;
+
+        keep(s, ROOT, "one");
+        make_slow_file(s, path);
+        assert_int_equal(reports_begin(s->world->manager, REPORT_ROAD_LUOCTL, false), 0);
+        handed_over = 0;
+        reports_hand_over(s->world->manager, on_handed_over);
+        assert_success(s->world, set_metadata(s->world, ROOT, "one", "key", "value"));
+        reports_stage(s->world->manager, REPORT_TIME_SHUTDOWN);
+        assert_int_equal(handed_over, 0);
+        fd = open(path, O_RDONLY | O_CLOEXEC); /* now it goes on, and ends in an error: no fsync */
+        assert_true(fd >= 0);
+        world_run_until(s->world, &handed_over);
+        safe_close(fd);
+        assert_int_equal(s->n_troubles, 1);
+        assert_null(s->world->manager->reports.hand_over);
+        assert_true(s->world->manager->reports.departing_changed); /* what came meanwhile is yet to be written */
+        s->world->manager->workers.inline_ = true;
+}
+
+static void test_disk_that_hangs_is_waited_for_so_long_and_no_longer(void **state) {
+        Story *s = *state;
+        _cleanup_(report_done) Report r = {};
+        char path[128];
+        int fd;
+
+        make_slow_file(s, path);
+        assert_int_equal(reports_begin(s->world->manager, REPORT_ROAD_LUOCTL, false), 0);
+        hand_over(s);
+        assert_int_equal(s->n_troubles, 1);
+        assert_non_null(strstr(s->trouble, "not on disk"));
+        assert_non_null(s->world->manager->reports.hand_over);
+
+        /* The next update does not wait for what hangs; whatever the worker does in the end, the report that has ended stays so. */
+        reports_end(s->world->manager, REPORT_CANCELLED, "for the test");
+        assert_int_equal(reports_begin(s->world->manager, REPORT_ROAD_LUOCTL, false), 0);
+        hand_over(s);
+        reports_end(s->world->manager, REPORT_CANCELLED, "for the test");
+        fd = open(path, O_RDONLY | O_CLOEXEC);
+        assert_true(fd >= 0);
+        while (s->world->manager->reports.hand_over)
+                assert_true(sd_event_run(s->world->event, UINT64_MAX) >= 0);
+        safe_close(fd);
+        assert_false(has_file(s, "under-way.json"));
+        s->world->manager->workers.inline_ = true;
+        world_restart(s->world);
+        assert_list(s, ROOT, "1:luoctl:cancelled 2:luoctl:cancelled ");
 }
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -534,6 +613,8 @@ int main(void) {
                 TEST(test_only_so_many_are_kept),
                 TEST(test_what_cannot_be_read_is_left_alone_and_said),
                 TEST(test_a_directory_that_cannot_be_written_is_said_once),
+                TEST(test_slow_disk_holds_up_nobody_but_the_hand_over),
+                TEST(test_disk_that_hangs_is_waited_for_so_long_and_no_longer),
         };
 
         world_require();
