@@ -21,6 +21,8 @@
 #define SYSTEMD_VERSION_METADATA 255U
 #define LOOK_TIMEOUT_USEC (2ULL * 1000 * 1000)
 #define ASK_TIMEOUT_USEC (10ULL * 1000 * 1000)
+/* So long the list is read again and again; then logind may say itself what is in the way. */
+#define LISTED_MAX_USEC (1000ULL * 1000)
 
 typedef struct HeldLock {
         int fd;            /* -EBADF: not held */
@@ -48,6 +50,7 @@ typedef struct SystemdLogind {
         sd_bus_slot *kexec_call;
         logind_done_fn done;
         void *userdata;
+        uint64_t list_until; /* usec, CLOCK_MONOTONIC */
         bool unanswered;    /* whether it was taken is being found out */
 } SystemdLogind;
 
@@ -260,6 +263,13 @@ static int ask_for_kexec(SystemdLogind *l) {
 
 static int ask_for_list(SystemdLogind *l);
 
+static uint64_t now_monotonic(SystemdLogind *l) {
+        uint64_t usec = 0;
+
+        (void) sd_event_now(l->event, CLOCK_MONOTONIC, &usec);
+        return usec;
+}
+
 static bool lists_own_block(sd_bus_message *m) {
         const char *what, *who, *why, *mode;
         uint32_t uid, pid;
@@ -277,7 +287,7 @@ static int on_list(sd_bus_message *m, void *userdata, sd_bus_error *reterr_error
         int r;
 
         l->kexec_call = sd_bus_slot_unref(l->kexec_call);
-        if (!sd_bus_message_is_method_error(m, NULL) && lists_own_block(m))
+        if (!sd_bus_message_is_method_error(m, NULL) && lists_own_block(m) && now_monotonic(l) < l->list_until)
                 r = ask_for_list(l);
         else {
                 l->may_be_listed = false;
@@ -299,6 +309,7 @@ static int systemd_kexec(Logind *logind, logind_done_fn done, void *userdata) {
 
         if (l->done)
                 return -EALREADY;
+        l->list_until = now_monotonic(l) + LISTED_MAX_USEC;
         r = l->may_be_listed ? ask_for_list(l) : ask_for_kexec(l);
         if (r < 0)
                 return r;

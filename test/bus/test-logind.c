@@ -26,6 +26,8 @@ typedef struct Theirs {
         sd_bus *logind, *systemd;
         atomic_bool mute;      /* RebootWithFlags() gets no answer */
         atomic_bool preparing, stopping;
+        atomic_bool lists_block; /* luod's block lock, for ever */
+        atomic_uint n_lists;
         atomic_uint n_reboots, n_locks, n_states_asked;
         atomic_ullong delay_max;
         sd_bus_message *unanswered;
@@ -48,6 +50,10 @@ static int method_inhibit(sd_bus_message *m, void *userdata, sd_bus_error *reter
 }
 
 static int method_list(sd_bus_message *m, void *userdata, sd_bus_error *reterr) {
+        theirs.n_lists++;
+        if (theirs.lists_block)
+                return sd_bus_reply_method_return(m, "a(ssssuu)", 1, "shutdown", "luod", "why", "block", (uint32_t) 0,
+                                                  (uint32_t) getpid());
         return sd_bus_reply_method_return(m, "a(ssssuu)", 0);
 }
 
@@ -275,6 +281,23 @@ static void test_time_out_without_a_shutdown_is_a_failure(void **state) {
         assert_string_equal(o->message, "");
 }
 
+static void test_lock_that_does_not_go_from_the_list_is_not_looked_at_for_ever(void **state) {
+        Ours *o = *state;
+
+        logind_hold(o->logind, LOGIND_BLOCK, "why not");
+        run_until(o, logind_holds(o->logind, LOGIND_BLOCK));
+        logind_hold(o->logind, LOGIND_BLOCK, NULL);
+        theirs.lists_block = true;
+        assert_int_equal(logind_kexec(o->logind, on_done, o), 0);
+        run_until(o, theirs.n_lists > 1);
+        assert_int_equal(o->n_done, 0);
+        for (time_t end = time(NULL) + 5; o->n_done == 0;) {
+                assert_true(time(NULL) < end);
+                assert_true(sd_event_run(o->event, /* timeout= */ 10000) >= 0);
+        }
+        assert_string_equal(o->message, ""); /* asked it was */
+}
+
 static void test_logind_dies_while_it_is_asked(void **state) {
         Ours *o = *state;
 
@@ -387,6 +410,7 @@ int main(void) {
                 T(test_time_out_is_no_refusal_if_the_shutdown_comes),
                 T(test_time_out_is_none_either_if_PID_1_has_begun),
                 T(test_time_out_without_a_shutdown_is_a_failure),
+                T(test_lock_that_does_not_go_from_the_list_is_not_looked_at_for_ever),
                 T(test_logind_dies_while_it_is_asked),
                 T(test_new_logind_is_asked_for_all_anew),
                 T(test_shutdown_that_a_dead_logind_had_announced_is_over),
