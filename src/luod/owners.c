@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #include "fd-util.h"
 #include "luod-limits.h"
@@ -33,8 +34,16 @@ Owner *owners_find(Owner *owners, size_t n, uid_t uid) {
         return n > 0 ? bsearch(&key, owners, n, sizeof(*owners), compare_owners) : NULL;
 }
 
+static uint64_t now_monotonic(void) {
+        struct timespec ts;
+
+        (void) clock_gettime(CLOCK_MONOTONIC, &ts);
+        return (uint64_t) ts.tv_sec * 1000000 + (uint64_t) ts.tv_nsec / 1000;
+}
+
 /* The directory of a process is its effective user's, whatever else of it is root's. */
-static int look_at_processes(DIR *d, Owner *owners, size_t n) {
+static int look_at_processes(DIR *d, Owner *owners, size_t n, uint64_t max_usec) {
+        uint64_t begun = now_monotonic();
         size_t n_missing = n;
         unsigned seen = 0;
         struct dirent *de;
@@ -47,6 +56,8 @@ static int look_at_processes(DIR *d, Owner *owners, size_t n) {
                         continue;
                 if (++seen > PROCESSES_MAX)
                         return -E2BIG;
+                if (seen % 64 == 0 && now_monotonic() - begun >= max_usec)
+                        return -ETIME;
                 if (fstatat(dirfd(d), de->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
                         continue; /* it has ended */
                 o = owners_find(owners, n, st.st_uid);
@@ -57,7 +68,7 @@ static int look_at_processes(DIR *d, Owner *owners, size_t n) {
         return 0;
 }
 
-int owners_find_processes(const char *proc, Owner *owners, size_t n) {
+int owners_find_processes(const char *proc, Owner *owners, size_t n, uint64_t max_usec) {
         struct stat st;
         DIR *d;
         int r;
@@ -67,7 +78,7 @@ int owners_find_processes(const char *proc, Owner *owners, size_t n) {
                 return -errno;
         /* PID 1 may do more than luod, so it is hidden where others are. */
         r = fstatat(dirfd(d), "1", &st, AT_SYMLINK_NOFOLLOW) < 0 ? -ENODATA
-                                                                 : look_at_processes(d, owners, n);
+                                                                 : look_at_processes(d, owners, n, max_usec);
         (void) closedir(d);
         return r;
 }

@@ -3,6 +3,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 /* Whether those who have sessions are still there. */
@@ -13,9 +14,10 @@ typedef struct Owner {
         bool named; /* /etc/passwd has it; users that come from elsewhere it has not */
 } Owner;
 
-/* Fills in Owner.lives of @owners, sorted by uid, by looking at the processes in @proc ("/proc"). Returns 0 or -errno:
- * -E2BIG: there are too many processes to look at, -ENODATA: processes of others can't be seen (hidepid=). */
-int owners_find_processes(const char *proc, Owner *owners, size_t n);
+/* Fills in Owner.lives of @owners, sorted by uid, by looking at the processes in @proc ("/proc"). Looks for @max_usec at
+ * the most. Returns 0 or -errno: -E2BIG, -ETIME: there are too many processes to look at, -ENODATA: processes of others can't be
+ * seen (hidepid=). */
+int owners_find_processes(const char *proc, Owner *owners, size_t n, uint64_t max_usec);
 /* Fills in Owner.named of @owners, sorted by uid. 0 or -errno. */
 int owners_find_names(const char *passwd, Owner *owners, size_t n);
 

@@ -54,7 +54,7 @@ static void test_an_owner_with_a_process_lives(void **state) {
         make_process("20", 1001);
         make_process("21", 1001);
         make_process("notaprocess", 1002);
-        assert_int_equal(owners_find_processes(proc, owners, 3), 0);
+        assert_int_equal(owners_find_processes(proc, owners, 3, 10000000), 0);
         assert_false(owners[0].lives);
         assert_true(owners[1].lives);
         assert_false(owners[2].lives);
@@ -64,8 +64,8 @@ static void test_what_can_not_be_seen_is_not_known(void **state) {
         Owner owners[] = { { .uid = 1000 } };
 
         make_process("20", geteuid()); /* without PID 1 */
-        assert_int_equal(owners_find_processes(proc, owners, 1), -ENODATA);
-        assert_int_equal(owners_find_processes("/nonexistent", owners, 1), -ENOENT);
+        assert_int_equal(owners_find_processes(proc, owners, 1, 10000000), -ENODATA);
+        assert_int_equal(owners_find_processes("/nonexistent", owners, 1, 10000000), -ENOENT);
 }
 
 static void test_names_are_read_from_a_passwd(void **state) {
@@ -88,10 +88,23 @@ static void test_names_are_read_from_a_passwd(void **state) {
         assert_int_equal(owners_find_names("/nonexistent", owners, 4), -ENOENT);
 }
 
+static void test_looking_at_many_processes_has_an_end(void **state) {
+        Owner owners[] = { { .uid = 4000000000U } };
+        char name[16];
+
+        for (unsigned i = 1; i <= 64; i++) {
+                (void) snprintf(name, sizeof(name), "%u", i);
+                make_process(name, geteuid());
+        }
+        assert_int_equal(owners_find_processes(proc, owners, 1, 0), -ETIME);
+        assert_int_equal(owners_find_processes(proc, owners, 1, 10000000), 0);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_owners_are_sorted_and_there_once),
                 cmocka_unit_test_setup_teardown(test_an_owner_with_a_process_lives, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_looking_at_many_processes_has_an_end, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_what_can_not_be_seen_is_not_known, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_names_are_read_from_a_passwd, setup, teardown),
         };
