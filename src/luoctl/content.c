@@ -53,8 +53,9 @@ static int write_all(int fd, const char *data, size_t size) {
         return 0;
 }
 
-int content_fill(int memfd, int input, bool *reterr_read) {
+int content_fill(int memfd, int input, uint64_t max, bool *reterr_read) {
         _cleanup_free_ char *buffer = NULL;
+        uint64_t size = 0;
 
         *reterr_read = false;
         buffer = malloc(CHUNK);
@@ -74,6 +75,9 @@ int content_fill(int memfd, int input, bool *reterr_read) {
                 }
                 if (n == 0)
                         break;
+                size += (uint64_t) n;
+                if (size > max)
+                        return -EFBIG;
 
                 r = write_all(memfd, buffer, (size_t) n);
                 if (r < 0)

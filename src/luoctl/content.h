@@ -2,6 +2,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stdint.h>
 
 /* Content between files and memfds. Nothing here moves the position of a kept file: it is shared with all
  * who have that file, and its owner wants it back as it was. */
@@ -14,8 +15,8 @@
 int content_new_memfd(int *ret_fd);
 
 /* Copies all that can still be read from @input into the empty @memfd and leaves its position at 0.
- * Returns 0 or -errno: of reading where *reterr_read is true, of writing otherwise. */
-int content_fill(int memfd, int input, bool *reterr_read);
+ * Returns 0 or -errno: of reading where *reterr_read is true, of writing otherwise; -EFBIG: there is more than @max bytes. */
+int content_fill(int memfd, int input, uint64_t max, bool *reterr_read);
 
 /* content_write() - copy all of the kept file @fd to @output, a pipe or the like
  *

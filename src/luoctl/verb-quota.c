@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <inttypes.h>
+#include <unistd.h>
 
 #include "bus-names.h"
 #include "client.h"
@@ -65,4 +66,22 @@ ExitStatus show_quota(const Options *o, sd_bus *bus) {
                 return report_oom();
         print_json(json);
         return STATUS_OK;
+}
+
+uint64_t get_room(sd_bus *bus) {
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
+        _cleanup_(quota_rows_done) QuotaRows rows = {};
+        uint64_t room = UINT64_MAX;
+
+        if (sd_bus_call_method(bus, LUOD_BUS_NAME, LUOD_OBJECT_PATH, LUOD_INTERFACE_MANAGER, "GetQuota", NULL, &reply, NULL) < 0 ||
+            quota_rows_read(reply, &rows) < 0)
+                return UINT64_MAX;
+        for (size_t i = 0; i < rows.n_items; i++) {
+                const QuotaRow *row = rows.items + i;
+
+                /* One's own, and for root that of all users; others don't see that. */
+                if (streq(row->resource, "kept") && row->limit != QUOTA_NO_LIMIT && (row->uid == getuid() || row->uid == QUOTA_ALL_USERS))
+                        room = MIN(room, row->limit > row->used ? row->limit - row->used : 0);
+        }
+        return room;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <fcntl.h>
+#include <inttypes.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -192,8 +193,8 @@ ExitStatus verb_create(const Options *o) {
         return print_created(o, path);
 }
 
-/* Copies a file, or standard input for "-", into a new memfd. */
-static ExitStatus load(const char *path, int *ret_memfd) {
+/* Copies a file, or standard input for "-", into a new memfd; not more than @max bytes. */
+static ExitStatus load(const char *path, uint64_t max, int *ret_memfd) {
         _cleanup_(closep) int file = -EBADF, memfd = -EBADF;
         bool from_stdin = streq(path, "-"), reading;
         const char *what = from_stdin ? "standard input" : path;
@@ -213,7 +214,11 @@ static ExitStatus load(const char *path, int *ret_memfd) {
                 return r == -ENOMEM || r == -ENOSPC ? STATUS_NO_ROOM : STATUS_FAILURE;
         }
 
-        r = content_fill(memfd, from_stdin ? STDIN_FILENO : file, &reading);
+        r = content_fill(memfd, from_stdin ? STDIN_FILENO : file, max, &reading);
+        if (r == -EFBIG && !reading) {
+                report("'%s' is larger than what you may still have kept, %" PRIu64 " bytes: see 'luoctl status --quota'.", what, max);
+                return STATUS_NO_ROOM;
+        }
         if (r < 0 && reading) {
                 report("Can't read '%s': %s", what, strerror(-r));
                 return STATUS_FAILURE;
@@ -258,7 +263,7 @@ ExitStatus verb_preserve(const Options *o) {
         status = target_find(o, &t);
         if (status != STATUS_OK)
                 return status;
-        status = load(o->arguments[2], &memfd);
+        status = load(o->arguments[2], get_room(t.bus), &memfd);
         if (status != STATUS_OK)
                 return status;
 

@@ -8,6 +8,8 @@
 /* What each verb does. The number of arguments has been checked; all have told the user of any failure. */
 
 ExitStatus verb_status(const Options *options);
+/* How many bytes more the caller may have kept: UINT64_MAX where that is not known. Says nothing. */
+uint64_t get_room(sd_bus *bus);
 /* `luoctl status --quota` */
 ExitStatus show_quota(const Options *options, sd_bus *bus);
 ExitStatus verb_list(const Options *options);

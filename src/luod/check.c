@@ -273,6 +273,13 @@ static void add_session_without_owner(Names *names, const Session *s, const Owne
         names_add(names, s->record.name, remark);
 }
 
+static uint64_t now_monotonic(void) {
+        struct timespec ts;
+
+        (void) clock_gettime(CLOCK_MONOTONIC, &ts);
+        return (uint64_t) ts.tv_sec * 1000000 + (uint64_t) ts.tv_nsec / 1000;
+}
+
 static void check_owners(Manager *m, Finding *f) {
         _cleanup_free_ Owner *owners = NULL;
         Names names = { .max = 3 };
@@ -281,7 +288,8 @@ static void check_owners(Manager *m, Finding *f) {
         int r;
 
         owners = owners_of_sessions(m, &n);
-        r = !owners ? -ENOMEM : n == 0 ? 0 : owners_find_processes("/proc", owners, n, PROCESSES_LOOK_MAX_USEC);
+        r = !owners ? -ENOMEM : n == 0 ? 0 : owners_find_processes_seldom(&m->owners_seen, "/proc", owners, n, PROCESSES_LOOK_MAX_USEC,
+                                                                           now_monotonic());
         if (r < 0) {
                 finding(f, FINDING_OK, "owners", "",
                         "Whether sessions have living owners can't be told: %s.", strerror(-r));

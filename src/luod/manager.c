@@ -85,6 +85,7 @@ Manager *manager_free(Manager *m) {
         restored_done(m);
         state_done(&m->state);
         tally_done(&m->in_flight);
+        owners_seen_done(&m->owners_seen);
         config_reset(config_items, &m->config);
         sd_event_unref(m->event);
         free(m->runtime_dir);

@@ -9,6 +9,7 @@
 #include "failure.h"
 #include "logind.h"
 #include "luo.h"
+#include "owners.h"
 #include "participants.h"
 #include "protect.h"
 #include "restored.h"
@@ -72,6 +73,7 @@ struct Manager {
         Restored restored;           /* what became of what the last one brought */
         UnitStarter *unit_starter;   /* NULL: none */
         Reports reports;             /* of live updates */
+        OwnersSeen owners_seen;      /* check.c */
         char *runtime_dir;           /* "/run/luod": the ledger's and the index files' names */
         ManagerHooks hooks;
 

@@ -111,3 +111,36 @@ int owners_find_names(const char *passwd, Owner *owners, size_t n) {
                 look_at_user(line, owners, n);
         return 0;
 }
+
+static bool is_recent(const OwnersSeen *seen, const Owner *owners, size_t n, uint64_t now) {
+        if (seen->when == 0 || now < seen->when || now - seen->when >= OWNERS_SEEN_USEC || seen->n != n)
+                return false;
+        for (size_t i = 0; i < n; i++)
+                if (seen->owners[i].uid != owners[i].uid)
+                        return false;
+        return true;
+}
+
+int owners_find_processes_seldom(OwnersSeen *seen, const char *proc, Owner *owners, size_t n, uint64_t max_usec, uint64_t now) {
+        int r;
+
+        if (is_recent(seen, owners, n, now)) {
+                memcpy(owners, seen->owners, n * sizeof(*owners));
+                return seen->error;
+        }
+        owners_seen_done(seen);
+        r = owners_find_processes(proc, owners, n, max_usec);
+        seen->owners = calloc(n + 1, sizeof(*owners));
+        if (!seen->owners)
+                return r;
+        memcpy(seen->owners, owners, n * sizeof(*owners));
+        seen->n = n;
+        seen->error = r;
+        seen->when = now;
+        return r;
+}
+
+void owners_seen_done(OwnersSeen *seen) {
+        free(seen->owners);
+        *seen = (OwnersSeen) {};
+}

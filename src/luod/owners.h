@@ -25,3 +25,16 @@ int owners_find_names(const char *passwd, Owner *owners, size_t n);
 size_t owners_sort(Owner *owners, size_t n);
 /* NULL if it is not among them. */
 Owner *owners_find(Owner *owners, size_t n, uid_t uid);
+
+/* What was found last. */
+typedef struct OwnersSeen {
+        Owner *owners;
+        size_t n;
+        int error;     /* or what it came to */
+        uint64_t when; /* usec, of the clock that @now is of; 0: nothing was looked at */
+} OwnersSeen;
+
+/* owners_find_processes(), but not more often than every OWNERS_SEEN_USEC for the same owners: anybody may ask, as often as he likes,
+ * and a host may have tens of thousands of processes. */
+int owners_find_processes_seldom(OwnersSeen *seen, const char *proc, Owner *owners, size_t n, uint64_t max_usec, uint64_t now);
+void owners_seen_done(OwnersSeen *seen);

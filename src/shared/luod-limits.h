@@ -140,6 +140,8 @@
 /* Processes that are looked at for whether owners of sessions live; with more it is not known. */
 #define PROCESSES_MAX 32768U
 #define PROCESSES_LOOK_MAX_USEC (20ULL * 1000)
+/* ... and how often. */
+#define OWNERS_SEEN_USEC (1000ULL * 1000)
 
 /* The configuration: bytes of one file, bytes of one line, files in all, and messages about what is wrong with them. */
 #define CONFIG_FILE_MAX (256U * 1024U)

@@ -110,12 +110,34 @@ static void test_fill_copies_all_and_rewinds(void **state) {
         assert_int_equal(write(pipe_fds[1], "hello", 5), 5);
         safe_close(pipe_fds[1]);
 
-        assert_int_equal(content_fill(memfd, pipe_fds[0], &reading), 0);
+        assert_int_equal(content_fill(memfd, pipe_fds[0], UINT64_MAX, &reading), 0);
         assert_int_equal(read(memfd, buffer, sizeof(buffer)), 5); /* from the start */
         assert_memory_equal(buffer, "hello", 5);
 
         safe_close(pipe_fds[0]);
         safe_close(memfd);
+}
+
+static void test_fill_stops_where_there_is_too_much(void **state) {
+        int memfd, zero = open("/dev/zero", O_RDONLY | O_CLOEXEC), pipe_fds[2];
+        struct stat st;
+        bool reading;
+
+        assert_int_equal(content_new_memfd(&memfd), 0);
+        assert_int_equal(content_fill(memfd, zero, 1 << 20, &reading), -EFBIG);
+        assert_false(reading);
+        assert_int_equal(fstat(memfd, &st), 0);
+        assert_true(st.st_size <= 1 << 20);
+        safe_close(memfd);
+
+        assert_int_equal(content_new_memfd(&memfd), 0);
+        assert_int_equal(pipe2(pipe_fds, O_CLOEXEC), 0);
+        assert_int_equal(write(pipe_fds[1], "hello", 5), 5);
+        safe_close(pipe_fds[1]);
+        assert_int_equal(content_fill(memfd, pipe_fds[0], 5, &reading), 0); /* just as much */
+        safe_close(pipe_fds[0]);
+        safe_close(memfd);
+        safe_close(zero);
 }
 
 static void test_fill_tells_reading_from_writing(void **state) {
@@ -124,11 +146,11 @@ static void test_fill_tells_reading_from_writing(void **state) {
         bool reading = false;
 
         assert_int_equal(content_new_memfd(&memfd), 0);
-        assert_int_equal(content_fill(memfd, directory, &reading), -EISDIR);
+        assert_int_equal(content_fill(memfd, directory, UINT64_MAX, &reading), -EISDIR);
         assert_true(reading);
 
         assert_int_equal(fcntl(memfd, F_ADD_SEALS, F_SEAL_GROW), 0);
-        assert_int_equal(content_fill(memfd, f->memfd, &reading), -EPERM);
+        assert_int_equal(content_fill(memfd, f->memfd, UINT64_MAX, &reading), -EPERM);
         assert_false(reading);
 
         safe_close(memfd);
@@ -248,6 +270,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 TEST(test_memfd_can_be_kept_and_is_private),
                 TEST(test_fill_copies_all_and_rewinds),
+                TEST(test_fill_stops_where_there_is_too_much),
                 TEST(test_fill_tells_reading_from_writing),
                 TEST(test_save_makes_a_private_sparse_file),
                 TEST(test_save_leaves_the_position_alone),

@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "luod-limits.h"
 #include "macro.h"
 #include "owners.h"
 
@@ -45,6 +46,28 @@ static void test_owners_are_sorted_and_there_once(void **state) {
         assert_null(owners_find(owners, 3, 5));
         assert_int_equal(owners_sort(owners, 0), 0);
         assert_null(owners_find(owners, 0, 7));
+}
+
+static void test_processes_are_looked_at_once_a_second(void **state) {
+        Owner owners[] = { { .uid = 1000 }, { .uid = 1001 } };
+        OwnersSeen seen = {};
+
+        make_process("1", geteuid());
+        make_process("20", 1001);
+        assert_int_equal(owners_find_processes_seldom(&seen, proc, owners, 2, 10000000, 5), 0);
+        assert_true(!owners[0].lives && owners[1].lives);
+        make_process("21", 1000);
+        owners[1].lives = false;
+        assert_int_equal(owners_find_processes_seldom(&seen, proc, owners, 2, 10000000, OWNERS_SEEN_USEC + 4), 0);
+        assert_true(!owners[0].lives && owners[1].lives);
+        /* Of others nothing is known. */
+        owners[1] = (Owner) {};
+        assert_int_equal(owners_find_processes_seldom(&seen, proc, owners, 1, 10000000, OWNERS_SEEN_USEC + 4), 0);
+        assert_true(owners[0].lives);
+        owners[0].lives = false;
+        assert_int_equal(owners_find_processes_seldom(&seen, proc, owners, 1, 10000000, 2 * OWNERS_SEEN_USEC + 4), 0);
+        assert_true(owners[0].lives);
+        owners_seen_done(&seen);
 }
 
 static void test_an_owner_with_a_process_lives(void **state) {
@@ -103,6 +126,7 @@ static void test_looking_at_many_processes_has_an_end(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_owners_are_sorted_and_there_once),
+                cmocka_unit_test_setup_teardown(test_processes_are_looked_at_once_a_second, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_an_owner_with_a_process_lives, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_looking_at_many_processes_has_an_end, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_what_can_not_be_seen_is_not_known, setup, teardown),
