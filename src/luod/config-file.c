@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "build-config.h"
+
 #include <dirent.h>
 #include <fcntl.h>
 #include <linux/limits.h>
@@ -10,6 +12,8 @@
 #include "fd-util.h"
 #include "luod-limits.h"
 #include "macro.h"
+
+const char *const config_directories[] = { SYSCONFDIR "/luod", "/run/luod", "/usr/local/lib/luod", "/usr/lib/luod", NULL };
 
 typedef struct DropIn {
         char *name;

@@ -7,8 +7,7 @@
 
 /* The first wins. The host's own is /etc/luod, or where else the build was told that such things are. /usr/lib/luod is for
  * distributions, /run/luod for what is not to outlive this boot. */
-#define CONFIG_DIRECTORIES \
-        ((const char *const[]) { SYSCONFDIR "/luod", "/run/luod", "/usr/local/lib/luod", "/usr/lib/luod", NULL })
+extern const char *const config_directories[];
 
 /* config_read_files() - read NAME and NAME.d/x.conf
  *

@@ -239,7 +239,7 @@ static int daemon_start(Daemon *d) {
         }
 
         d->manager->reports.hooks = report_journal_hooks;
-        d->manager->config_directories = CONFIG_DIRECTORIES;
+        d->manager->config_directories = config_directories;
         r = manager_reload(d->manager, log_config_message, NULL);
         if (r < 0) {
                 log_errno(LOG_ERR, r, "Can't read the configuration");

@@ -406,7 +406,7 @@ static void test_without_files_all_is_as_built(void **state) {
         c = load(NULL);
         assert_int_equal(messages.n_items, 0);
         assert_int_equal(c.files, FILES_MAX);
-        assert_string_equal(CONFIG_DIRECTORIES[0], SYSCONFDIR "/luod");
+        assert_string_equal(config_directories[0], SYSCONFDIR "/luod");
 }
 
 static void test_what_the_ledger_is_not_made_for_is_out_of_range(void **state) {
