@@ -4,9 +4,9 @@
 #
 # An update from the request to the jump: who may say no, who is waited for and for how long, what a death of luod at each stage
 # comes to, and that nothing that is kept is lost by any of it. Then one by 'luoctl update' with a slow client, one that holds a
-# delay lock, and one that claims late; two that a killed luod had handed over already; one by plain 'systemctl kexec', on the
-# same road; and without logind one by 'systemctl kexec' and one by 'luoctl update'. A session that is to be renewed by luod goes
-# through all of them, claimed by its owner in each boot.
+# delay lock, and one that claims late; two that a killed luod had handed over already, one of them by force without one who is
+# not ready; one by plain 'systemctl kexec', on the same road; and without logind one by 'systemctl kexec' and one by 'luoctl
+# update'. A session that is to be renewed by luod goes through all of them, claimed by its owner in each boot.
 . /usr/lib/luod/tests/guest/lib.sh
 . /usr/lib/luod/tests/guest/client-lib.sh
 . /usr/lib/luod/tests/guest/stop-lib.sh
@@ -196,15 +196,34 @@ EOF
                 date +%s.%N >"$VM_STATE/before"
                 sync
                 luoctl update --yes --deadline=2min &
+                updater=$!
                 wait_until 30 no_locks
                 state_is preparing || fail "it did not wait for the slow one"
                 echo slow | luoctl preserve slow 1 -
-                sync
+                # From the hand-over on it is too late; somebody else's lock with logind is the time to see that.
+                mkdir -p /etc/systemd/logind.conf.d
+                printf '[Login]\nInhibitDelayMaxSec=120\n' >/etc/systemd/logind.conf.d/luod-test.conf
+                systemctl reload systemd-logind.service
+                mkfifo "$VM_STATE/end"
+                systemd-inhibit --what=shutdown --mode=delay --who=test cat "$VM_STATE/end" &
+                exec {end}>"$VM_STATE/end"
                 luoctl ready slow yes
-                wait $!
+                wait $updater
+                state_is handing-over || fail "it is $(state) after the hand-over"
+                status=0
+                luoctl cancel || status=$?
+                assert_eq "the status of cancel after the hand-over" $status 18
+                status=0
+                luoctl create too-late || status=$?
+                assert_eq "the status of create after the hand-over" $status 9
+                : >"$VM_STATE/was-too-late"
+                rm /etc/systemd/logind.conf.d/luod-test.conf
+                sync
+                exec {end}>&-
                 sleep infinity
                 ;;
         1)
+                [[ -e "$VM_STATE/was-too-late" ]] || fail "the former boot did not come to its end"
                 assert_eq "vm 1" "$(luoctl retrieve vm 1 -)" first
                 date +%s.%N >"$VM_STATE/after"
                 assert_went luoctl
@@ -293,15 +312,20 @@ EOF
                 load_kernel
                 stop_points_enable
                 stop_at update:asked
+                luoctl create laggard
+                luoctl ready laggard no
                 sync
-                luoctl update --yes >"$VM_STATE/update.log" 2>&1 &
+                luoctl update --yes --deadline=2s --force >"$VM_STATE/update.log" 2>&1 &
                 await_stopped update:asked
-                # Now it has asked for the kexec itself.
+                # Now it has asked for the kexec itself, without the one who was not ready.
                 systemctl kill --kill-whom=main -s KILL luod
                 sleep infinity
                 ;;
         6)
                 assert_went luoctl
+                assert_eq "who was not waited for" "$(report "r['forced'], [(d['who'], d['waited_for']) for d in r['delays']]")" \
+                        "(True, [('laggard', False)])"
+                luoctl finish laggard
                 luoctl finish vm
                 as alice luoctl finish daily
                 ;;

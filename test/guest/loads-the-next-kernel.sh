@@ -1,7 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Which kernel comes next is luod's business: what would not bring back what is kept is refused with a name, what is loaded
-# is known, also to a restarted luod, and to it sessions come over.
+# is known, also to a restarted luod, and to it sessions come over. What was loaded by force, because it was to lose everything,
+# no update goes to: it is refused, and leaves the host as it was.
+# vm: also-kernel=debian timeout=400
 . /usr/lib/luod/tests/guest/lib.sh
 . /usr/lib/luod/tests/guest/client-lib.sh
 
@@ -62,6 +64,9 @@ is_refused() {
         says "not a kernel"
         exits 14 luoctl load --kernel=/etc/passwd
         exits 14 luoctl load --kernel=/dev/null
+        { head -c 56 /dev/zero; printf 'ARM\x64'; head -c 4000 /dev/zero; } >arm.img
+        exits 14 luoctl load --kernel=arm.img --force
+        says "aarch64"
         exits 1 luoctl load --kernel=/nonexistent
         exits 2 luoctl load --cmdline=x --append=y
         exits 14 luoctl load --cmdline="root=/dev/vda"
@@ -73,6 +78,50 @@ is_refused() {
         exits 4 as bob luoctl load
         exits 4 as bob luoctl unload
         nothing_is_loaded
+}
+
+# The kernel that is loaded by force is none that an update goes to: by luoctl, and by Update() itself.
+no_update_goes_to_it() { # WHY
+        local status=0
+
+        luoctl report --list >reports
+        exits 11 luoctl update --yes
+        says "$1"
+        says "Nothing was begun"
+        exits 11 luoctl update --yes --force
+        exits 11 luoctl update --yes --dry-run
+        says "$1"
+        output=$(busctl call org.luod1 /org/luod1 org.luod1.Manager Update 'a{sv}' 1 force b true 2>&1) || status=$?
+        [[ $status != 0 ]] || fail "Update() goes to a kernel that loses everything: $output"
+        says "$1"
+        # As before: nobody was told anything, nothing was written down, the session is there, and the kernel still loaded.
+        assert_manager State idle
+        assert_eq "kexec_loaded" "$(kexec_loaded)" 1
+        assert_eq "forced" "$(status forced)" yes
+        luoctl report --list | diff reports - || fail "there is a report of what was refused"
+        assert_eq "the file" "$(client files next-kernel | grep -c ' kept$')" 1
+}
+
+# Debian's own kernel: all of it without LUO, told by what is in it, and by its configuration where that is installed.
+kernel_without_luo_is_refused() {
+        local image config
+
+        image=$(echo /boot/vmlinuz-*-cloud-amd64)
+        config=${image/vmlinuz/config}
+        mv "$config" config.away
+        exits 14 luoctl load --kernel="$image"
+        says "CONFIG_LIVEUPDATE"
+        says "${image#*vmlinuz-}"
+        mv config.away "$config"
+        exits 14 luoctl load --kernel="$image"
+        says "built without the Live Update Orchestrator"
+        nothing_is_loaded
+
+        exits 0 luoctl load --kernel="$image" --force
+        assert_eq "luo" "$(status luo)" no
+        assert_eq "release" "$(status release)" "${image#*vmlinuz-}"
+        assert_check '^blocks *target: .* was built without CONFIG_LIVEUPDATE'
+        no_update_goes_to_it "was built without CONFIG_LIVEUPDATE"
 }
 
 before() {
@@ -94,7 +143,14 @@ before() {
         # By force, what loses everything: it says so.
         exits 0 luoctl load --append=liveupdate=off --force
         assert_check '^blocks *target: '
-        assert_eq "forced" "$(status forced)" yes
+        no_update_goes_to_it "does not switch the Live Update Orchestrator on"
+        exits 0 luoctl load --append=kho=off --force
+        no_update_goes_to_it "does not switch the Live Update Orchestrator on"
+        luoctl unload
+        exits 14 luoctl load --append=kho=off
+        says "kho=on liveupdate=on"
+        nothing_is_loaded
+        kernel_without_luo_is_refused
 
         luoctl unload
         nothing_is_loaded
