@@ -568,7 +568,6 @@ static void test_slow_disk_holds_up_nobody_but_the_hand_over(void **state) {
 
 static void test_disk_that_hangs_is_waited_for_so_long_and_no_longer(void **state) {
         Story *s = *state;
-        _cleanup_(report_done) Report r = {};
         char path[128];
         int fd;
 
