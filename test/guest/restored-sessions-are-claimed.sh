@@ -149,8 +149,8 @@ case $VM_BOOT in
         assert_starts test-claim-vm1 0
         assert_starts test-restored-hook 1
         assert_claim vm2 unclaimed
-        # Nobody takes it along: the next boot misses it, and says so.
-        kexec_now
+        # Nobody can take it along: the next boot misses it, and says so.
+        kexec_hard
         ;;
 3)
         assert_manager Restore impaired
