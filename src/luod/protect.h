@@ -14,7 +14,8 @@
  * a moment later only that a lock was released. So it is given up as soon as somebody runs kexec(8), and taken again if nothing is
  * loaded PROTECT_GRACE_USEC later. Who loads a kernel by other means is found out by looking, and often when
  * /sys/kernel/kexec_loaded is opened, as systemctl does first; should luod lose that race, the shutdown is refused with the reason, and
- * can be asked for again. */
+ * can be asked for again. (In luod.service that never wakes: PrivateNetwork= gives it a /sys of its own. There it is the looking
+ * alone, once a second.) */
 
 struct Manager;
 
