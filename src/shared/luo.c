@@ -25,6 +25,17 @@ static int kernel_device_open(const LuoOps *ops) {
         return fd < 0 ? -errno : fd;
 }
 
+/* proc_pid_stat(5): the state is behind the name, which is in brackets and may hold any. */
+static bool kernel_pid1_is_busy(const LuoOps *ops) {
+        _cleanup_free_ char *stat = NULL;
+        const char *name_end;
+
+        if (read_small_file("/proc/1/stat", &stat) < 0)
+                return false;
+        name_end = strrchr(stat, ')');
+        return name_end && name_end[1] == ' ' && name_end[2] != 'S';
+}
+
 static int kernel_session_create(const LuoOps *ops, int device, const char *name) {
         struct luo_abi_create_session arg = { .size = sizeof(arg), .fd = -EBADF };
 
@@ -98,6 +109,7 @@ static int kernel_finish(const LuoOps *ops, int session) {
 const LuoOps *luo_kernel_ops(void) {
         static const LuoOps ops = {
                 .device_open = kernel_device_open,
+                .pid1_is_busy = kernel_pid1_is_busy,
                 .session_create = kernel_session_create,
                 .session_retrieve = kernel_session_retrieve,
                 .session_get_name = kernel_session_get_name,
@@ -109,19 +121,35 @@ const LuoOps *luo_kernel_ops(void) {
         return &ops;
 }
 
+static void pause_for(uint64_t usec) {
+        struct timespec ts = { .tv_nsec = (long) usec * 1000 };
+
+        (void) clock_nanosleep(CLOCK_MONOTONIC, 0, &ts, NULL);
+}
+
+static void await_pid1(const LuoOps *ops) {
+        uint64_t waited = 0;
+
+        while (ops->pid1_is_busy && waited < DEVICE_PID1_BUSY_MAX_USEC && ops->pid1_is_busy(ops)) {
+                pause_for(DEVICE_PID1_BUSY_RETRY_USEC);
+                waited += DEVICE_PID1_BUSY_RETRY_USEC;
+        }
+}
+
 int luo_device_open_patiently(const LuoOps *ops, uint64_t timeout) {
         uint64_t pause = DEVICE_BUSY_RETRY_FIRST_USEC, waited = 0;
 
         /* The kernel has no event for "the device is free again": inotify tells of the close before the driver
          * lets go. So: growing pauses, in a process of its own. */
         for (;;) {
-                int fd = ops->device_open(ops);
-                struct timespec ts = { .tv_nsec = (long) pause * 1000 };
+                int fd;
 
+                await_pid1(ops);
+                fd = ops->device_open(ops);
                 if (fd != -EBUSY || waited >= timeout)
                         return fd;
 
-                (void) clock_nanosleep(CLOCK_MONOTONIC, 0, &ts, NULL);
+                pause_for(pause);
                 waited += pause;
                 pause = MIN(pause * 2, DEVICE_BUSY_RETRY_MAX_USEC);
         }

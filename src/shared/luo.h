@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* The only code that knows /dev/liveupdate and the ioctls of its sessions (kernel: kernel/liveupdate/,
@@ -18,6 +19,8 @@ struct LuoOps {
          * kernel, or switched off; -EIO: what the previous kernel handed over can't be read, until a cold
          * reboot. */
         int (*device_open)(const LuoOps *ops);
+        /* Whether PID 1 is at work right now, and so might be about to open the device. NULL: it is not. */
+        bool (*pid1_is_busy)(const LuoOps *ops);
 
         /* Make an outgoing session: an fd, -EEXIST. */
         int (*session_create)(const LuoOps *ops, int device, const char *name);
@@ -44,6 +47,10 @@ struct LuoOps {
 const LuoOps *luo_kernel_ops(void);
 
 /* Opens the device; while another process has it (-EBUSY) tries again with growing pauses, up to @timeout usec.
+ * PID 1 does not try again: a unit with LUOSession= that it starts while the device is open has failed. So a moment is
+ * waited for in which PID 1 sleeps, DEVICE_PID1_BUSY_MAX_USEC at the most: to be woken, to read what it is asked for and
+ * to come to that unit takes it longer than others have the device. What is left is the case of a caller that is not
+ * given a processor in between.
  * Blocks that long: not for the event loop. Returns an fd, -EBUSY after the time-out, or as device_open(). */
 int luo_device_open_patiently(const LuoOps *ops, uint64_t timeout);
 

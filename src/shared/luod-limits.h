@@ -94,6 +94,9 @@
 #define DEVICE_BUSY_TIMEOUT_MAX_USEC (60ULL * 1000 * 1000)
 #define DEVICE_BUSY_RETRY_FIRST_USEC 1000ULL
 #define DEVICE_BUSY_RETRY_MAX_USEC 100000ULL
+/* How long a PID 1 at work is waited for, before each open(); and how often it is looked at. */
+#define DEVICE_PID1_BUSY_MAX_USEC (200ULL * 1000)
+#define DEVICE_PID1_BUSY_RETRY_USEC 1000ULL
 
 /* Renewals that luod sees to itself: how many at once, the first and the longest pause after one that failed, and after how many
  * failures a live update is not held off any longer. */

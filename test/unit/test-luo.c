@@ -22,6 +22,8 @@ typedef struct Kernel {
         int error;        /* of device_open() */
         unsigned n_busy;  /* first it says EBUSY so often */
         unsigned n_opened;
+        unsigned n_pid1_busy;  /* so often PID 1 is seen at work */
+        bool opened_meanwhile; /* the device was, with PID 1 at work */
         int preserve;     /* answer of PRESERVE */
         uint64_t token;
         int fd;
@@ -42,11 +44,21 @@ static int device_open(const LuoOps *ops) {
         Kernel *k = ops->userdata;
 
         k->n_opened++;
+        k->opened_meanwhile = k->n_pid1_busy > 0;
         if (k->n_busy > 0) {
                 k->n_busy--;
                 return -EBUSY;
         }
         return k->error < 0 ? k->error : eventfd(0, EFD_CLOEXEC);
+}
+
+static bool pid1_is_busy(const LuoOps *ops) {
+        Kernel *k = ops->userdata;
+
+        if (k->n_pid1_busy == 0)
+                return false;
+        k->n_pid1_busy--;
+        return true;
 }
 
 static int preserve(const LuoOps *ops, int session, uint64_t token, int fd) {
@@ -60,7 +72,8 @@ static int preserve(const LuoOps *ops, int session, uint64_t token, int fd) {
 static Kernel *kernel_new(void) {
         static Kernel k;
 
-        k = (Kernel) { .ops = { .userdata = &k, .device_open = device_open, .preserve = preserve } };
+        k = (Kernel) { .ops = { .userdata = &k, .device_open = device_open, .pid1_is_busy = pid1_is_busy,
+                                 .preserve = preserve } };
         slept = longest = 0;
         return &k;
 }
@@ -98,6 +111,27 @@ static void test_device_that_stays_busy_is_given_up_after_the_time_out(void **st
         k->n_busy = UINT32_MAX;
         assert_int_equal(luo_device_open_patiently(&k->ops, /* timeout= */ 0), -EBUSY);
         assert_int_equal(k->n_opened, 1);
+}
+
+static void test_device_is_not_opened_while_pid1_is_at_work(void **state) {
+        Kernel *k = kernel_new();
+        int fd;
+
+        k->n_pid1_busy = 7;
+        k->n_busy = 1;
+        fd = luo_device_open_patiently(&k->ops, DEVICE_BUSY_TIMEOUT_USEC);
+        assert_true(fd >= 0);
+        close(fd);
+        assert_false(k->opened_meanwhile);
+        assert_int_equal(slept, 7 * DEVICE_PID1_BUSY_RETRY_USEC + DEVICE_BUSY_RETRY_FIRST_USEC);
+
+        /* One that never sleeps is not waited for without end. */
+        k = kernel_new();
+        k->n_pid1_busy = UINT32_MAX;
+        fd = luo_device_open_patiently(&k->ops, /* timeout= */ 0);
+        assert_true(fd >= 0);
+        close(fd);
+        assert_int_equal(slept, DEVICE_PID1_BUSY_MAX_USEC);
 }
 
 static void test_other_errors_of_the_device_are_final(void **state) {
@@ -190,6 +224,7 @@ int main(void) {
                 cmocka_unit_test(test_free_device_is_opened_at_once),
                 cmocka_unit_test(test_busy_device_is_tried_again_with_growing_pauses),
                 cmocka_unit_test(test_device_that_stays_busy_is_given_up_after_the_time_out),
+                cmocka_unit_test(test_device_is_not_opened_while_pid1_is_at_work),
                 cmocka_unit_test(test_other_errors_of_the_device_are_final),
                 cmocka_unit_test(test_probe_of_a_token_asks_with_no_file_and_reads_the_error),
                 cmocka_unit_test(test_support_is_told_from_the_device),
