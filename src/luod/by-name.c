@@ -32,6 +32,20 @@ typedef struct Shared {
         NamedSession sessions[];
 } Shared;
 
+/* A session that is got and then can't be given away is finished when luod, which can't start like this, exits: so there must be
+ * fds for both, and for the barrier, before it is asked for. Nobody else takes them meanwhile, as luod waits. */
+static int check_room(int fd) {
+        int fds[4], n = 0, r = 0;
+
+        for (; n < (int) ARRAY_SIZE(fds) && r >= 0; n++) {
+                fds[n] = fd_dup(fd);
+                r = fds[n];
+        }
+        while (n > 0)
+                safe_close(fds[--n]);
+        return MIN(r, 0);
+}
+
 static int retrieve_all(const LuoOps *luo, Shared *shared, size_t n, bool give) {
         int n_found = 0, r = 0;
 
@@ -45,6 +59,9 @@ static int retrieve_all(const LuoOps *luo, Shared *shared, size_t n, bool give) 
 
                 if (s->fd != -EBADF) /* tried by an earlier helper */
                         continue;
+                r = check_room(shared->device);
+                if (r < 0)
+                        break;
                 stop_point("by-name:asking");
                 fd = luo->session_retrieve(luo, shared->device, s->kname);
                 if (fd == -ENOENT || fd == -EINVAL) { /* none of that name, or somebody has it */

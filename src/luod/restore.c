@@ -253,7 +253,10 @@ int manager_restore(Manager *m, const char *boot_id, FoundFd *found, size_t n_fo
         (void) snprintf(r.boot_id, sizeof(r.boot_id), "%s", boot_id);
         restore_reset_state(&m->state, boot_id);
         target_restore(m, boot_id);
-        m->support = luo_probe_support(m->luo);
+        error = luo_probe_support(m->luo);
+        if (error < 0)
+                return error;
+        m->support = (LuoSupport) error;
         if (m->support != LUO_SUPPORTED)
                 return 0;
 

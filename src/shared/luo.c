@@ -231,13 +231,15 @@ static LuoSupport support_without_device(void) {
         return configured > 0 ? LUO_NO_DEVICE : LUO_NOT_CONFIGURED;
 }
 
-LuoSupport luo_probe_support(const LuoOps *ops) {
+int luo_probe_support(const LuoOps *ops) {
         _cleanup_(closep) int fd = luo_device_open_patiently(ops, /* timeout= */ 0);
 
         if (fd >= 0 || fd == -EBUSY)
                 return LUO_SUPPORTED;
         if (fd == -EIO)
                 return LUO_IMPAIRED;
+        if (fd == -EMFILE || fd == -ENFILE || fd == -ENOMEM)
+                return fd;
         return support_without_device();
 }
 

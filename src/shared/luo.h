@@ -88,8 +88,9 @@ typedef enum LuoSupport {
 } LuoSupport;
 
 /* Finds out whether this kernel can do it, by opening the device once and, where that fails, from the kernel's
- * configuration as far as it is to be had (/boot/config-RELEASE) and its command line. */
-LuoSupport luo_probe_support(const LuoOps *ops);
+ * configuration as far as it is to be had (/boot/config-RELEASE) and its command line. A LuoSupport; or -EMFILE, -ENFILE,
+ * -ENOMEM: that says nothing of the kernel. */
+int luo_probe_support(const LuoOps *ops);
 
 const char *luo_support_to_string(LuoSupport support);
 /* One line for people: what is missing and how to get it. Never NULL for a valid @support. */

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
@@ -66,18 +67,56 @@ static int make_socket(int type) {
         return fd;
 }
 
+/* Whether luod could have one more fd, as the kernel looks first. */
+static bool has_free_fd(void) {
+        int fd = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0);
+
+        safe_close(fd);
+        return fd >= 0;
+}
+
+/* The world is no part of luod, and needs fds whatever luod may have. */
+static struct rlimit lift_limit(void) {
+        struct rlimit limit, lifted;
+
+        if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+                abort();
+        lifted = limit;
+        lifted.rlim_cur = lifted.rlim_max;
+        if (setrlimit(RLIMIT_NOFILE, &lifted) < 0)
+                abort();
+        return limit;
+}
+
+static bool gives_fd(const Request *q) {
+        return q->type == REQUEST_DEVICE || q->type == REQUEST_CREATE || q->type == REQUEST_RETRIEVE_SESSION ||
+               q->type == REQUEST_RETRIEVE;
+}
+
 /* @about: the fds that the request is about. */
 static int ask(Request *request, const int *about, size_t n_about, char ret_name[LUO_NAME_SIZE]) {
-        int fd, sock = make_socket(SOCK_SEQPACKET);
+        struct rlimit limit;
+        int fd, sock;
         Reply reply;
         size_t n;
 
+        if (gives_fd(request) && !has_free_fd())
+                return -EMFILE;
+        limit = lift_limit();
+        sock = make_socket(SOCK_SEQPACKET);
         request->pid = getpid();
         if (connect(sock, (struct sockaddr *) &address, address_size) < 0 ||
             fd_send(sock, request, sizeof(*request), about, n_about) < 0 ||
             fd_receive(sock, &reply, sizeof(reply), &fd, 1, &n) < 0)
                 _exit(EXIT_FAILURE); /* the world has gone */
         safe_close(sock);
+        if (reply.has_fd) { /* where it would be if there had been no socket */
+                int lower = fd_dup(fd);
+
+                safe_close(fd);
+                fd = lower;
+        }
+        (void) setrlimit(RLIMIT_NOFILE, &limit);
         if (ret_name)
                 memcpy(ret_name, reply.name, LUO_NAME_SIZE);
         return reply.has_fd ? fd : reply.result;
@@ -330,11 +369,6 @@ static void die(Server *s) {
                 fake_store_kexec(&t->world->store, &t->world->kernel);
         (void) kill(t->fate == FATE_KILL ? s->pid : -s->pid, SIGKILL);
         s->reaped = waitpid(s->pid, NULL, 0) == s->pid;
-}
-
-static bool gives_fd(const Request *q) {
-        return q->type == REQUEST_DEVICE || q->type == REQUEST_CREATE || q->type == REQUEST_RETRIEVE_SESSION ||
-               q->type == REQUEST_RETRIEVE;
 }
 
 static void note(Server *s, const Request *q) {

@@ -169,6 +169,8 @@ static int restore(World *w) {
         if (w->remote_luo) /* PID 1's own are in another process */
                 LIST_FOREACH(&w->store.stored, FakeStored, link, s)
                         s->fd = safe_close(s->fd);
+        if (w->few_fds)
+                (void) limit_fds(w->n_few_fds);
         r = manager_restore(w->manager, w->boot_id, found, w->n_handed);
         free(found);
         return r;

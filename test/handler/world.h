@@ -57,6 +57,8 @@ typedef struct World {
         const LuoOps *remote_luo;
         Custody *(*remote_custody_new)(sd_event *event);
         bool with_workers;       /* processes of their own */
+        bool few_fds;            /* it can have only so many more than PID 1 hands over: */
+        unsigned n_few_fds;
 
         sd_event *event;
         Manager *manager;

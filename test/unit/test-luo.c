@@ -166,7 +166,7 @@ static void test_probe_of_a_token_asks_with_no_file_and_reads_the_error(void **s
 
 static void test_support_is_told_from_the_device(void **state) {
         Kernel *k = kernel_new();
-        LuoSupport support;
+        int support;
 
         assert_int_equal(luo_probe_support(&k->ops), LUO_SUPPORTED);
         k->n_busy = 1;
@@ -174,6 +174,8 @@ static void test_support_is_told_from_the_device(void **state) {
         assert_int_equal(slept, 0);
         k->error = -EIO;
         assert_int_equal(luo_probe_support(&k->ops), LUO_IMPAIRED);
+        k->error = -EMFILE; /* no word about the kernel */
+        assert_int_equal(luo_probe_support(&k->ops), -EMFILE);
         k->error = -ENOENT; /* what it is then depends on the kernel that runs this test */
         support = luo_probe_support(&k->ops);
         assert_true(support == LUO_NOT_CONFIGURED || support == LUO_DISABLED || support == LUO_NO_DEVICE);
