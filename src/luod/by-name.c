@@ -134,7 +134,7 @@ static bool contains(const int *fds, size_t n, int fd) {
 
 /* The helper was killed, perhaps before it could note what the kernel had just put into our fd table: that is a session of a
  * name that it had not done with, by an fd that was not there before. (Sessions that the fd store brought are there under
- * such names as well.) */
+ * such names as well.) Whatever else is new was the helper's: copies of the device, which would keep everybody from it. */
 static int collect_unnoted(const LuoOps *luo, Shared *shared, size_t n, const int *before, size_t n_before) {
         _cleanup_free_ int *now = NULL;
         size_t n_now;
@@ -146,8 +146,14 @@ static int collect_unnoted(const LuoOps *luo, Shared *shared, size_t n, const in
         for (size_t k = 0; k < n_now && r >= 0; k++) {
                 char kname[LUO_NAME_SIZE];
 
-                if (contains(before, n_before, now[k]) || luo->session_get_name(luo, now[k], kname) < 0)
+                if (contains(before, n_before, now[k]))
                         continue;
+                r = luo->session_get_name(luo, now[k], kname);
+                if (r == -EBADF || r == -ENOTTY) { /* no session */
+                        safe_close(now[k]);
+                        r = 0;
+                        continue;
+                }
                 for (size_t i = 0; i < n; i++)
                         if (shared->sessions[i].fd == -EBADF && streq(shared->sessions[i].kname, kname))
                                 shared->sessions[i].fd = now[k];

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <fcntl.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -43,8 +44,10 @@ static int session_retrieve(const LuoOps *ops, int device, const char *name) {
 
         while (!streq(names[i], name))
                 i++;
-        if (dies && !kernel->die_behind)
+        if (dies && !kernel->die_behind) {
+                (void) fd_dup(device); /* as one that it was about to close */
                 (void) raise(SIGKILL);
+        }
         if (kinds[i] == INCOMING && kernel->fds[i] < 0)
                 kernel->fds[i] = eventfd(0, EFD_CLOEXEC);
         else if (kinds[i] != NONE && kinds[i] != STORED_OUTGOING)
@@ -83,8 +86,17 @@ static int tear_down(void **state) {
         return munmap(kernel, sizeof(*kernel));
 }
 
+static unsigned count_fds(void) {
+        unsigned n = 0;
+
+        for (int fd = 0; fd < 256; fd++)
+                n += fcntl(fd, F_GETFD) >= 0;
+        return n;
+}
+
 static void assert_all_found(unsigned die_at, bool behind) {
         NamedSession sessions[N_NAMES] = {};
+        unsigned n_fds = count_fds();
 
         kernel->die_at = die_at;
         kernel->die_behind = behind;
@@ -97,9 +109,12 @@ static void assert_all_found(unsigned die_at, bool behind) {
                 if (kinds[i] == INCOMING) {
                         assert_true(sessions[i].fd >= 0);
                         assert_int_equal(sessions[i].fd, kernel->fds[i]);
+                        n_fds++;
                 } else
                         assert_int_equal(sessions[i].fd, expected[kinds[i]]);
         }
+        /* A device that is left open in luod's table is closed to everybody. */
+        assert_int_equal(count_fds(), n_fds);
 }
 
 static void test_all_is_found(void **state) {
