@@ -127,13 +127,15 @@ static void pause_for(uint64_t usec) {
         (void) clock_nanosleep(CLOCK_MONOTONIC, 0, &ts, NULL);
 }
 
-static void await_pid1(const LuoOps *ops) {
+/* How long that took. */
+static uint64_t await_pid1(const LuoOps *ops) {
         uint64_t waited = 0;
 
         while (ops->pid1_is_busy && waited < DEVICE_PID1_BUSY_MAX_USEC && ops->pid1_is_busy(ops)) {
                 pause_for(DEVICE_PID1_BUSY_RETRY_USEC);
                 waited += DEVICE_PID1_BUSY_RETRY_USEC;
         }
+        return waited;
 }
 
 int luo_device_open_patiently(const LuoOps *ops, uint64_t timeout) {
@@ -144,7 +146,7 @@ int luo_device_open_patiently(const LuoOps *ops, uint64_t timeout) {
         for (;;) {
                 int fd;
 
-                await_pid1(ops);
+                waited += await_pid1(ops);
                 fd = ops->device_open(ops);
                 if (fd != -EBUSY || waited >= timeout)
                         return fd;

@@ -50,7 +50,7 @@ const LuoOps *luo_kernel_ops(void);
  * PID 1 does not try again: a unit with LUOSession= that it starts while the device is open has failed. So a moment is
  * waited for in which PID 1 sleeps, DEVICE_PID1_BUSY_MAX_USEC at the most: to be woken, to read what it is asked for and
  * to come to that unit takes it longer than others have the device. What is left is the case of a caller that is not
- * given a processor in between.
+ * given a processor in between. That wait counts for @timeout; without one it is all there is.
  * Blocks that long: not for the event loop. Returns an fd, -EBUSY after the time-out, or as device_open(). */
 int luo_device_open_patiently(const LuoOps *ops, uint64_t timeout);
 

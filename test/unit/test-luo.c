@@ -132,6 +132,13 @@ static void test_device_is_not_opened_while_pid1_is_at_work(void **state) {
         assert_true(fd >= 0);
         close(fd);
         assert_int_equal(slept, DEVICE_PID1_BUSY_MAX_USEC);
+
+        /* And counts for the time-out, of which a start can't take more than it was given. */
+        k = kernel_new();
+        k->n_pid1_busy = k->n_busy = UINT32_MAX;
+        assert_int_equal(luo_device_open_patiently(&k->ops, DEVICE_BUSY_TIMEOUT_USEC), -EBUSY);
+        assert_true(slept >= DEVICE_BUSY_TIMEOUT_USEC);
+        assert_true(slept <= DEVICE_BUSY_TIMEOUT_USEC + DEVICE_PID1_BUSY_MAX_USEC + DEVICE_BUSY_RETRY_MAX_USEC);
 }
 
 static void test_other_errors_of_the_device_are_final(void **state) {
